@@ -1,0 +1,391 @@
+"""What the gateway needs of a payment provider, and nothing else. README.md shows how to write one.
+
+Every call carries an idempotency `key` and our `reference` (the operation's id). The same key with the same request
+takes effect once and answers the same; with another request it is refused (InvalidRequest). What the provider decided
+comes back as an outcome; raised are only NotSent, RateLimited, InvalidRequest and ConfigError (errors.py). Whatever
+else happens after the request left (a timeout, a 500, an unreadable answer, another amount than asked) is `Unknown`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+from payments.money import Money
+
+
+class OperationKind(StrEnum):
+    """The kinds of operation a provider is asked for."""
+
+    SETUP_MANDATE = "setup_mandate"
+    REVOKE_MANDATE = "revoke_mandate"
+    AUTHORIZE = "authorize"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+    TOP_UP = "top_up"
+
+
+class DeclineKind(StrEnum):
+    """What a decline leaves to be done."""
+
+    SOFT = "soft"  # a new attempt later may succeed, a bounded number of times
+    HARD = "hard"  # this payment method is of no use any more: suspend it
+    MANDATE = "mandate"  # the method is good, the permission is not: ask for a new mandate
+
+
+# Requests
+
+
+@dataclass(frozen=True, slots=True)
+class SetupMandate:
+    """Ask the customer's provider for the permission to debit; `return_url` is where the customer comes back to."""
+
+    key: str
+    reference: str
+    method_token: str
+    per_order_limit: Money
+    expires_at_us: int | None = None
+    return_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeMandate:
+    """Give the permission back."""
+
+    key: str
+    reference: str
+    mandate_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authorize:
+    """Hold `amount` for a later capture, under a mandate. `method_token` is the provider's, never a card number."""
+
+    key: str
+    reference: str
+    amount: Money
+    method_token: str
+    mandate_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Move held money, all of it or a part; `authorization_ref` is the provider_ref of `Authorized`."""
+
+    key: str
+    reference: str
+    amount: Money
+    authorization_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Free what is still held."""
+
+    key: str
+    reference: str
+    authorization_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Give captured money back; `capture_ref` is the provider_ref of `Captured`."""
+
+    key: str
+    reference: str
+    amount: Money
+    capture_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Ask what became of an earlier operation of ours."""
+
+    reference: str
+    kind: OperationKind
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """Money that arrived for a stored balance."""
+
+    key: str
+    reference: str
+    amount: Money
+    method_token: str
+
+
+# Outcomes. `provider_ref` is the provider's own id of what the operation made.
+
+
+@dataclass(frozen=True, slots=True)
+class MandateActive:
+    """The permission to debit stands."""
+
+    mandate_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class MandateRevoked:
+    """The permission is gone; to revoke it again changes nothing."""
+
+    mandate_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """Held, until `expires_at_us` where the provider says so."""
+
+    provider_ref: str
+    amount: Money
+    expires_at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """Money moved."""
+
+    provider_ref: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """`amount` is what was still held and is free again."""
+
+    provider_ref: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """Money moved back."""
+
+    provider_ref: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class ToppedUp:
+    """The stored balance grew."""
+
+    provider_ref: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Accepted and not yet decided: a notice will come, or sync later."""
+
+    provider_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Refused by a decision; nothing moved. `code` is the provider's, `message` may be shown to a person."""
+
+    kind: DeclineKind
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequiresAction:
+    """The customer must act at `url` (strong authentication)."""
+
+    provider_ref: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have taken effect. Sync; never a new key, never a failure by itself."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The provider has nothing under our reference, so far: the operation may still be on its way."""
+
+
+SetupMandateOutcome: TypeAlias = MandateActive | Pending | RequiresAction | Declined | Unknown
+RevokeMandateOutcome: TypeAlias = MandateRevoked | Pending | Declined | Unknown
+AuthorizeOutcome: TypeAlias = Authorized | Pending | RequiresAction | Declined | Unknown
+CaptureOutcome: TypeAlias = Captured | Pending | Declined | Unknown
+VoidOutcome: TypeAlias = Voided | Pending | Declined | Unknown
+RefundOutcome: TypeAlias = Refunded | Pending | Declined | Unknown
+TopUpOutcome: TypeAlias = ToppedUp | Pending | Declined | Unknown
+Outcome: TypeAlias = (
+    MandateActive
+    | MandateRevoked
+    | Authorized
+    | Captured
+    | Voided
+    | Refunded
+    | ToppedUp
+    | Pending
+    | Declined
+    | RequiresAction
+    | Unknown
+)
+SyncOutcome: TypeAlias = Outcome | NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementLine:
+    """One capture (positive) or refund (negative) inside a pay-out; `reference` is our operation."""
+
+    reference: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One pay-out of the provider to the operator: `gross` is the sum of the lines, `net` = gross - fee arrived."""
+
+    provider_ref: str
+    settled_at_us: int
+    gross: Money
+    fee: Money
+    net: Money
+    lines: tuple[SettlementLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A verified hint that something happened; `notice_id` is for deduplication, `references` are to be synced."""
+
+    notice_id: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider can do, so that no step needs to know its name."""
+
+    currencies: frozenset[str] | None  # None: every currency
+    manual_capture: bool  # authorize truly holds; else it only checks and remembers, and capture may still be declined
+    partial_capture: bool  # a capture below the held amount
+    multiple_captures: bool  # several captures of one hold
+    void: bool
+    lookup_by_reference: bool  # sync works; else an unknown outcome waits for a notice or a person
+    idempotency_window_s: int | None  # how long a key is remembered; None: for ever
+    replays_5xx: bool  # a key whose first answer was a 5xx answers the same 5xx for ever
+    finality: Literal["final", "reversible"]  # reversible: captured money may be taken back without us
+    refund_right_days: int  # the customer's own right to undo a debit
+    prenotify_days: int  # how long before a debit the customer must be told
+
+
+class PaymentAdapter(Protocol):
+    """One provider. Made as `Adapter(context)`, synchronous, safe to call from several threads."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this provider can do; constant, no call."""
+        ...
+
+    def setup_mandate(self, request: SetupMandate) -> SetupMandateOutcome:
+        """Ask for the permission to debit."""
+        ...
+
+    def revoke_mandate(self, request: RevokeMandate) -> RevokeMandateOutcome:
+        """Give the permission back."""
+        ...
+
+    def authorize(self, request: Authorize) -> AuthorizeOutcome:
+        """Hold money."""
+        ...
+
+    def capture(self, request: Capture) -> CaptureOutcome:
+        """Move held money; more than is held is InvalidRequest."""
+        ...
+
+    def void(self, request: Void) -> VoidOutcome:
+        """Free what is still held; a hold with nothing left is InvalidRequest."""
+        ...
+
+    def refund(self, request: Refund) -> RefundOutcome:
+        """Give captured money back; more than was captured is InvalidRequest."""
+        ...
+
+    def sync(self, request: Sync) -> SyncOutcome:
+        """What became of an operation: itself only, not what later operations did to it."""
+        ...
+
+    def list_settlements(self, since_us: int) -> tuple[Settlement, ...]:
+        """Pay-outs at or after `since_us`, oldest first, at most 200; ask again from the last one's instant."""
+        ...
+
+    def parse_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
+        """Verify and read what the provider sent us; raises NoticeRejected unless proven."""
+        ...
+
+
+@runtime_checkable
+class StoredBalance(Protocol):
+    """What an adapter that keeps the customers' money itself can do besides."""
+
+    def top_up(self, request: TopUp) -> TopUpOutcome:
+        """Add money that arrived."""
+        ...
+
+    def balance(self, method_token: str, currency: str) -> tuple[Money, Money]:
+        """(available, held)."""
+        ...
+
+
+# What an adapter is given
+
+
+class HttpResponse(Protocol):
+    """An answer, whatever its status; header names are lower case."""
+
+    @property
+    def status(self) -> int: ...  # noqa: D102 — the class says it
+    @property
+    def headers(self) -> Mapping[str, str]: ...  # noqa: D102 — the class says it
+    @property
+    def body(self) -> bytes: ...  # noqa: D102 — the class says it
+
+
+class HttpClient(Protocol):
+    """One request, one answer."""
+
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes = b"", timeout_s: float
+    ) -> HttpResponse:
+        """Raise NotSent when nothing left, OutcomeUnknown when it may have; never follow a redirect."""
+        ...
+
+
+class KeyValueState(Protocol):
+    """An adapter's own durable memory, apart from every other adapter's. Keys and values are text of at most 64 KiB."""
+
+    def get(self, key: str) -> str | None:
+        """The value, None where there is none."""
+        ...
+
+    def compare_and_set(self, key: str, expected: str | None, new: str) -> bool:
+        """Write `new` durably if the value still is `expected` (None: absent), in one transaction; was it?"""
+        ...
+
+
+class AdapterContext(Protocol):
+    """All of the world that an adapter sees."""
+
+    @property
+    def http(self) -> HttpClient: ...  # noqa: D102 — HttpClient says it
+    @property
+    def settings(self) -> Mapping[str, str]: ...  # noqa: D102 — the adapter's own settings, by name
+    @property
+    def state(self) -> KeyValueState: ...  # noqa: D102 — KeyValueState says it
+
+    def now_us(self) -> int:
+        """The present in the household's (perhaps simulated) time, UTC microseconds."""
+        ...
+
+    def secret(self, name: str) -> str:
+        """A secret by name; raises ConfigError where there is none."""
+        ...
