@@ -16,8 +16,6 @@ PaymentError
     └── Unbalanced
 """
 
-# ruff: noqa: N818 — named after what happened, so that a reader of `except NotSent` knows what may be done next.
-
 
 class PaymentError(Exception):
     """Everything this room raises on purpose."""

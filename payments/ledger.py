@@ -1,0 +1,261 @@
+"""The rules of the double-entry ledger. The store keeps the rows; it writes only journals that came from here.
+
+A posting's amount is positive for a debit and negative for a credit; the postings of a journal sum to zero per
+currency, among the settled ones and among the pending ones alike. A hold is a pair of pending postings; a release or
+a capture takes it back. Corrections are reversals, never changes.
+
+    event        debit                  credit                 layer
+    hold         funding                merchant payable       pending
+    release      merchant payable       funding                pending
+    capture      merchant payable       funding                pending (the hold taken back)
+                 funding                merchant payable       settled
+    refund       merchant payable       funding                settled
+    settlement   bank (net), fees       provider clearing      settled; what matches nothing of ours: suspense
+    pay-out      merchant payable       bank                   settled
+    top-up       bank                   household balance      settled
+
+*Funding* is the provider's clearing account, or the household's balance where the gateway keeps it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from payments.errors import LedgerError, Unbalanced
+from payments.money import Money
+
+
+class AccountKind(StrEnum):
+    """The chart of accounts."""
+
+    PROVIDER_CLEARING = "provider_clearing"  # an asset: what a provider took for us and has not paid out
+    HOUSEHOLD_BALANCE = "household_balance"  # a liability: a household's stored balance
+    MERCHANT_PAYABLE = "merchant_payable"  # a liability: what a merchant is owed
+    BANK = "bank"  # an asset: the operator's bank account
+    FEES = "fees"  # an expense
+    SUSPENSE = "suspense"  # what nobody can explain yet
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account: a kind and whose it is (an adapter's name, a household's or merchant's id, empty for our own).
+
+    >>> provider_clearing("sandbox").code
+    'provider_clearing:sandbox'
+    >>> Account.parse("bank")
+    Account(kind=<AccountKind.BANK: 'bank'>, owner='')
+    """
+
+    kind: AccountKind
+    owner: str = ""
+
+    @property
+    def code(self) -> str:
+        """How the store and the pages write it."""
+        return f"{self.kind}:{self.owner}" if self.owner else str(self.kind)
+
+    @classmethod
+    def parse(cls, code: str) -> "Account":
+        """The reverse of `code`; raises LedgerError."""
+        kind, _, owner = code.partition(":")
+        try:
+            return cls(AccountKind(kind), owner)
+        except ValueError:
+            raise LedgerError(f"{code!r} is not in the chart of accounts") from None
+
+
+BANK = Account(AccountKind.BANK)
+FEES = Account(AccountKind.FEES)
+SUSPENSE = Account(AccountKind.SUSPENSE)
+
+
+def provider_clearing(adapter: str) -> Account:
+    """What the provider behind `adapter` took for us."""
+    return Account(AccountKind.PROVIDER_CLEARING, adapter)
+
+
+def household_balance(household_id: str) -> Account:
+    """A household's stored balance."""
+    return Account(AccountKind.HOUSEHOLD_BALANCE, household_id)
+
+
+def merchant_payable(merchant_id: str) -> Account:
+    """What a merchant is owed."""
+    return Account(AccountKind.MERCHANT_PAYABLE, merchant_id)
+
+
+class JournalKind(StrEnum):
+    """Why a journal was written."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    CAPTURE = "capture"
+    REFUND = "refund"
+    SETTLEMENT = "settlement"
+    PAYOUT = "payout"
+    TOP_UP = "top_up"
+    REVERSAL = "reversal"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A debit (positive) or credit (negative) of one account."""
+
+    account: Account
+    amount: Money
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Postings that happened together. `reference` is the operation's (settlement's, pay-out's) id, unique per kind."""
+
+    kind: JournalKind
+    reference: str
+    postings: tuple[Posting, ...]
+
+    def __post_init__(self) -> None:
+        if not self.reference:
+            raise LedgerError("a journal says which operation it belongs to")
+        if sums := unbalanced(self.postings):
+            raise Unbalanced(sums)
+
+
+def hold(reference: str, funding: Account, payable: Account, amount: Money) -> Journal:
+    """An amount is held for a merchant."""
+    return Journal(JournalKind.HOLD, reference, _move(funding, payable, amount, pending=True))
+
+
+def release(reference: str, funding: Account, payable: Account, amount: Money) -> Journal:
+    """A hold, or what is left of it, is given up."""
+    return Journal(JournalKind.RELEASE, reference, _move(payable, funding, amount, pending=True))
+
+
+def capture(reference: str, funding: Account, payable: Account, amount: Money) -> Journal:
+    """Held money moves; the same amount of the hold is taken back. What stays held needs its own `release`."""
+    taken_back = _move(payable, funding, amount, pending=True)
+    return Journal(JournalKind.CAPTURE, reference, taken_back + _move(funding, payable, amount))
+
+
+def refund(reference: str, funding: Account, payable: Account, amount: Money) -> Journal:
+    """Captured money goes back; a merchant that was paid already now owes it."""
+    return Journal(JournalKind.REFUND, reference, _move(payable, funding, amount))
+
+
+def settlement(reference: str, clearing: Account, gross: Money, fee: Money, unmatched: Money | None = None) -> Journal:
+    """A provider paid out `gross` less `fee`; `unmatched` is the part of gross that belongs to no operation of ours.
+
+    A day with more refunds than captures has a negative gross: the provider took money from the bank.
+    """
+    unknown = unmatched if unmatched is not None else Money.zero(gross.currency)
+    sides = (
+        Posting(BANK, gross - fee),
+        Posting(FEES, fee),
+        Posting(clearing, unknown - gross),
+        Posting(SUSPENSE, -unknown),
+    )
+    return Journal(JournalKind.SETTLEMENT, reference, tuple(side for side in sides if side.amount))
+
+
+def payout(reference: str, payable: Account, amount: Money) -> Journal:
+    """A merchant is paid."""
+    return Journal(JournalKind.PAYOUT, reference, _move(payable, BANK, amount))
+
+
+def top_up(reference: str, balance: Account, amount: Money, source: Account = BANK) -> Journal:
+    """A household's balance grows by money that arrived at `source`."""
+    return Journal(JournalKind.TOP_UP, reference, _move(source, balance, amount))
+
+
+def reversal(reference: str, wrong: Journal) -> Journal:
+    """The opposite of `wrong`, under a reference of its own; a reversal cannot be reversed, write the right journal."""
+    if wrong.kind is JournalKind.REVERSAL:
+        raise LedgerError(f"{wrong.reference} is itself a reversal")
+    return Journal(
+        JournalKind.REVERSAL,
+        reference,
+        tuple(Posting(posting.account, -posting.amount, posting.pending) for posting in wrong.postings),
+    )
+
+
+def balances(journals: Iterable[Journal], *, pending: bool = False) -> dict[tuple[Account, str], Money]:
+    """What every account holds per currency, settled or pending; accounts at zero stay in."""
+    sums: dict[tuple[Account, str], Money] = {}
+    for journal in journals:
+        for posting in journal.postings:
+            if posting.pending is pending:
+                key = (posting.account, posting.amount.currency)
+                sums[key] = sums.get(key, Money.zero(key[1])) + posting.amount
+    return sums
+
+
+def unbalanced(postings: Iterable[Posting]) -> dict[str, int]:
+    """What is left over per currency ("EUR", "EUR pending"), in minor units; empty when all is well."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    for posting in postings:
+        layer = " pending" if posting.pending else ""
+        sums[posting.amount.currency + layer] += posting.amount.amount_minor
+    return {layer: left for layer, left in sums.items() if left}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that does not agree; `detail` is a sentence for the operator."""
+
+    reference: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Money that moved under one of our references, as one side's book has it; `kind` is capture, refund or hold."""
+
+    reference: str
+    kind: str
+    amount: Money
+
+
+def check(journals: Iterable[Journal]) -> list[Difference]:
+    """What is wrong inside the ledger: journals written twice, sums not zero, more hold taken back than was held."""
+    rows = list(journals)
+    found = [
+        Difference(reference, f"{count} {kind} journals where one is allowed")
+        for (reference, kind), count in Counter((row.reference, row.kind) for row in rows).items()
+        if count > 1
+    ]
+    # A row read back from a store was checked when it was made, and may have been changed since.
+    for row in rows:
+        found += [
+            Difference(row.reference, f"{row.kind}: {left} minor units of {layer} left over")
+            for layer, left in unbalanced(row.postings).items()
+        ]
+    for (account, currency), amount in balances(rows, pending=True).items():
+        if account.kind is AccountKind.MERCHANT_PAYABLE and amount.amount_minor > 0:
+            found.append(Difference(account.code, f"{amount} more taken back than was ever held in {currency}"))
+    return found
+
+
+def reconcile(ours: Iterable[Movement], theirs: Iterable[Movement]) -> list[Difference]:
+    """Where two books of the same movements disagree; each list names a (reference, kind) at most once."""
+    left, right = _by_operation(ours), _by_operation(theirs)
+    found = []
+    for key in sorted(left.keys() | right.keys()):
+        mine, other = left.get(key, []), right.get(key, [])
+        if mine != other or len(mine) > 1:
+            we, they = (" and ".join(map(str, amounts)) or "nothing" for amounts in (mine, other))
+            found.append(Difference(key[0], f"{key[1]}: we have {we}, they have {they}"))
+    return found
+
+
+def _by_operation(movements: Iterable[Movement]) -> dict[tuple[str, str], list[Money]]:
+    grouped: defaultdict[tuple[str, str], list[Money]] = defaultdict(list)
+    for movement in movements:
+        grouped[movement.reference, movement.kind].append(movement.amount)
+    return grouped
+
+
+def _move(debit: Account, credit: Account, amount: Money, *, pending: bool = False) -> tuple[Posting, ...]:
+    if amount.amount_minor <= 0:
+        raise LedgerError(f"{amount} cannot be posted: an amount is positive, its direction is the journal's kind")
+    return (Posting(debit, amount, pending), Posting(credit, -amount, pending))
