@@ -1,0 +1,1 @@
+"""The product: joins the rooms. Imports run downhill from cli to domain; import-linter holds it."""

@@ -1,0 +1,1 @@
+"""The gateway's rules without tables: stock, replenishment, cart, approval, payment, order. Pure; now comes in."""

@@ -1,0 +1,71 @@
+"""Rows beside the river: merchants, notices, messages, work, and who is signed in."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MerchantAccount:
+    """A shop the operator works with: an adapter's name and its settings (secrets sealed)."""
+
+    id: str
+    name: str
+    adapter: str
+    settings: dict[str, Any]
+    secret_sealed: bytes
+    currency: str
+    lead_time_days: float
+
+
+class NoticeState(StrEnum):
+    """Raw first, worked on later."""
+
+    RECEIVED = "received"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What a provider or merchant told us, kept as it came; `source` is payment or merchant, `name` whose."""
+
+    id: str
+    household_id: str | None
+    source: str
+    name: str
+    headers: dict[str, str]
+    body: bytes
+    sha256: str
+    state: NoticeState
+    reason: str
+    received_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What we tell a person. `subject` is the page it leads to, such as carts/<id>."""
+
+    id: str
+    household_id: str
+    kind: str
+    text: str
+    subject: str
+    at_us: int
+    read_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """A claimed row of work: which step, on what, under which fence.
+
+    Settling with an older fence fails (LeaseLost): a zombie whose lease ran out cannot write.
+    """
+
+    id: str
+    step: str
+    household_id: str | None
+    subject_id: str
+    fence: int
+    generation: int
+    tries: int

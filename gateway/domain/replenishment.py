@@ -1,0 +1,135 @@
+"""When to buy and how much: policy, forecast, plan, and the rules between them."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+MINUTE_US = 60_000_000
+SECOND_US = 1_000_000
+
+MAX_PACKS_PER_LINE = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How one supply is kept (id = supply id).
+
+    `service_level`: the share of cycles that must not run empty. `target_days`: how long a purchase should last.
+    `approval_days`: the household's own slowness to answer. `minimum_quantity`: never plan to fall below it.
+    """
+
+    id: str
+    household_id: str
+    supply_id: str
+    enabled: bool
+    service_level: float
+    target_days: float
+    minimum_quantity: float
+    lead_time_days: float
+    approval_days: float
+    decide_hours: float
+    price_tolerance_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastState:
+    """The O(1) state of one slot (id = slot id) and where in its level's `used_total` it last looked."""
+
+    id: str
+    household_id: str
+    slot_id: str
+    used_total: float
+    as_of_us: int
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """The distribution of one supply's depletion time, with what it was made from.
+
+    `p10_us`, `p50_us`, `p90_us` are None when the level is unknown or the instant lies beyond the horizon
+    (`beyond` tells which). `evidence` names the readings: slot, reading id, quantity, instant, signed.
+    """
+
+    id: str
+    household_id: str
+    supply_id: str
+    made_us: int
+    on_hand: float | None
+    capacity: float
+    p10_us: int | None
+    p50_us: int | None
+    p90_us: int | None
+    beyond: bool
+    order_by_us: int | None
+    reorder_quantity: float | None
+    daily_use: float | None
+    model: str
+    signed: bool
+    fresh_until_us: int
+    reasons: tuple[str, ...]
+    evidence: tuple[dict[str, Any], ...]
+    band: tuple[tuple[float, float, float], ...]
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondOpinion:
+    """What the nightly statsmodels challenger said about a supply (id = supply id); advice, never an order."""
+
+    id: str
+    household_id: str
+    supply_id: str
+    made_us: int
+    model: str
+    p10_us: int | None
+    p50_us: int | None
+    p90_us: int | None
+    note: str
+
+
+class PlanState(StrEnum):
+    """An open plan waits for a cart; carted is in one; then bought, or dropped with its reason."""
+
+    OPEN = "open"
+    CARTED = "carted"
+    BOUGHT = "bought"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to buy and by when, with its reasons. At most one live plan per supply."""
+
+    id: str
+    household_id: str
+    supply_id: str
+    forecast_id: str
+    merchant_id: str
+    pack_option_id: str
+    packs: int
+    order_by_us: int
+    needed_by_us: int | None
+    signed: bool
+    fresh_until_us: int
+    state: PlanState
+    reasons: tuple[str, ...]
+    policy: dict[str, Any]
+    created_us: int
+
+
+def packs_to_buy(*, target_quantity: float, on_hand: float, in_transit: float, pack_size: float) -> int:
+    """Return the whole packs that lift what is on hand and in transit to the target: at least one, bounded.
+
+    All quantities in the supply's unit.
+
+    >>> packs_to_buy(target_quantity=5, on_hand=0.5, in_transit=0, pack_size=1)
+    5
+    >>> packs_to_buy(target_quantity=5, on_hand=4.9, in_transit=2, pack_size=1)
+    1
+    """
+    missing = target_quantity - on_hand - in_transit
+    return max(1, min(MAX_PACKS_PER_LINE, math.ceil(missing / pack_size - 1e-9)))
