@@ -27,11 +27,15 @@ class MandateState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PeriodLimit:
-    """What may be debited in any `days` days that end now: an amount, and a number of debits."""
+    """What may be debited in any `days` days that end now: an amount, and a number of debits.
+
+    With `per_merchant` it is a limit for each merchant by itself.
+    """
 
     days: int
     amount: Money
     count: int | None = None
+    per_merchant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,10 @@ class DebitRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A limit already taken by another debit: held or captured, and not given back."""
+    """A part of the limits that another debit took: held or captured, and not given back."""
 
     amount: Money
+    merchant: str
     at_us: int
 
 
@@ -106,7 +111,7 @@ def covers(mandate: Mandate, request: DebitRequest, already_reserved: Iterable[R
         *_validity(mandate, now_us),
         *_scope(mandate, request),
         *_amount(mandate, request.amount),
-        *_periods(mandate, request.amount, tuple(already_reserved), now_us),
+        *_periods(mandate, request, tuple(already_reserved), now_us),
         *_prices(mandate, request.prices),
     ]
     return NotCovered(tuple(reasons)) if reasons else Covered()
@@ -141,16 +146,22 @@ def _amount(mandate: Mandate, amount: Money) -> Iterable[str]:
         yield f"{amount} is above the limit of {mandate.per_order} an order"
 
 
-def _periods(mandate: Mandate, amount: Money, reserved: tuple[Reservation, ...], now_us: int) -> Iterable[str]:
+def _periods(mandate: Mandate, request: DebitRequest, reserved: tuple[Reservation, ...], now_us: int) -> Iterable[str]:
     for limit in mandate.periods:
         # One from the future (a clock that was set back) still counts: leaving it out would widen the limit.
-        inside = [one.amount for one in reserved if one.at_us > now_us - limit.days * DAY_US]
-        days = f"{limit.days} days" if limit.days != 1 else "a day"
-        used = Money.total(inside, amount.currency)
-        if used + amount > limit.amount:
-            yield f"{amount} on top of {used} is above the limit of {limit.amount} in {days}"
+        since_us = now_us - limit.days * DAY_US
+        inside = [
+            one.amount
+            for one in reserved
+            if one.at_us > since_us and (one.merchant == request.merchant or not limit.per_merchant)
+        ]
+        where = f"{limit.days} days" if limit.days != 1 else "a day"
+        where += f" at {request.merchant}" if limit.per_merchant else ""
+        used = Money.total(inside, request.amount.currency)
+        if used + request.amount > limit.amount:
+            yield f"{request.amount} on top of {used} is above the limit of {limit.amount} in {where}"
         if limit.count is not None and len(inside) >= limit.count:
-            yield f"the limit of {limit.count} debits in {days} is reached"
+            yield f"the limit of {limit.count} debits in {where} is reached"
 
 
 def _prices(mandate: Mandate, prices: tuple[PriceChange, ...]) -> Iterable[str]:
