@@ -1,0 +1,1 @@
+"""The formats devices speak, one file each: bytes ↔ readings."""
