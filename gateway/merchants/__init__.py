@@ -1,0 +1,1 @@
+"""Merchants: adapters that quote, take and follow orders, reached through a registry."""

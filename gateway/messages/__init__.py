@@ -1,0 +1,1 @@
+"""Messages: the channels by which people are told, reached through a registry."""

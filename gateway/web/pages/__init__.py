@@ -1,0 +1,1 @@
+"""The pages: plain forms and links that htmx makes live."""
