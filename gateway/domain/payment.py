@@ -177,25 +177,14 @@ class Operation:
     syncs: int
 
 
-class AccountKind(StrEnum):
-    """The chart of accounts."""
-
-    PROVIDER_CLEARING = "provider_clearing"
-    HOUSEHOLD_BALANCE = "household_balance"
-    MERCHANT_PAYABLE = "merchant_payable"
-    BANK = "bank"
-    FEES = "fees"
-    SUSPENSE = "suspense"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A ledger account of one household's book; `name` tells adapters and merchants apart."""
+    """An account of one household's book; kind and owner are those of the payments room's chart of accounts."""
 
     id: str
     household_id: str
-    kind: AccountKind
-    name: str
+    kind: str
+    owner: str
     currency: str
 
 

@@ -1,1 +1,1 @@
-"""The river: one file a verb, one public function a file. Steps meet only in rows; gateway/worker.py runs what is due."""
+"""The river: one file a verb, one public function a file. Steps meet only in rows; the worker runs what is due."""

@@ -100,6 +100,14 @@ class Transaction(Protocol):
         """Close the item in this transaction; raises LeaseLost when the fence passed on."""
         ...
 
+    def cursor(self, name: str) -> int:
+        """Return how far a reader of the inbox has come, 0 at first."""
+        ...
+
+    def move_cursor(self, name: str, position: int) -> None:
+        """Move the reader on, in the same transaction as what it wrote."""
+        ...
+
 
 class UnitOfWork(Protocol):
     """Where transactions come from."""
@@ -251,11 +259,15 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class OrderStatus:
-    """Where an order stands. `state`: accepted, rejected, shipped, delivered, cancelled, lost, returned."""
+    """Where an order stands. `state`: accepted, rejected, shipped, delivered, cancelled, lost, returned.
+
+    `total_minor` is what the whole order costs, goods and delivery; the parcels' amounts never sum above it.
+    """
 
     merchant_ref: str
     state: str
     message: str
+    total_minor: int
     promised_us: int
     parcels: tuple[Parcel, ...]
 

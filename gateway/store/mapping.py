@@ -1,0 +1,98 @@
+"""Between entities (frozen dataclasses of gateway.domain) and rows (tables.py): field for field, in both directions."""
+
+import dataclasses
+import typing
+from enum import Enum
+from functools import cache
+from types import UnionType
+from typing import Any
+
+from gateway.domain import access, approval, cart, household, order, payment, records, replenishment, stock
+from gateway.store import tables
+
+ROWS: dict[type, type[Any]] = {
+    household.Household: tables.HouseholdRow,
+    household.Member: tables.MemberRow,
+    access.Session: tables.SessionRow,
+    access.SignInLink: tables.SignInLinkRow,
+    access.ApiToken: tables.ApiTokenRow,
+    access.Operator: tables.OperatorRow,
+    stock.Device: tables.DeviceRow,
+    stock.Sequence: tables.SequenceRow,
+    stock.Slot: tables.SlotRow,
+    stock.Supply: tables.SupplyRow,
+    stock.PackOption: tables.PackOptionRow,
+    stock.Reading: tables.ReadingRow,
+    stock.Level: tables.LevelRow,
+    stock.Refill: tables.RefillRow,
+    stock.Quarantined: tables.QuarantinedRow,
+    replenishment.Policy: tables.PolicyRow,
+    replenishment.ForecastState: tables.ForecastStateRow,
+    replenishment.Forecast: tables.ForecastRow,
+    replenishment.SecondOpinion: tables.SecondOpinionRow,
+    replenishment.Plan: tables.PlanRow,
+    cart.Cart: tables.CartRow,
+    cart.Line: tables.LineRow,
+    approval.Approval: tables.ApprovalRow,
+    payment.PaymentMethod: tables.PaymentMethodRow,
+    payment.Mandate: tables.MandateRow,
+    payment.Attempt: tables.AttemptRow,
+    payment.Reservation: tables.ReservationRow,
+    payment.Operation: tables.OperationRow,
+    payment.Account: tables.AccountRow,
+    payment.JournalEntry: tables.JournalRow,
+    payment.Posting: tables.PostingRow,
+    order.Order: tables.OrderRow,
+    order.OrderLine: tables.OrderLineRow,
+    order.Shipment: tables.ShipmentRow,
+    records.MerchantAccount: tables.MerchantRow,
+    records.Notice: tables.NoticeRow,
+    records.Message: tables.MessageRow,
+}
+
+
+def row_type(entity: type) -> type[Any]:
+    """Return the table of an entity type; KeyError names an entity without one."""
+    return ROWS[entity]
+
+
+def _tuples(value: Any) -> Any:
+    """Return JSON lists as tuples, all the way down to the first object."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+@cache
+def _readers(entity: Any) -> tuple[tuple[str, Any], ...]:
+    """Return (field, reader) for the fields whose stored form is not their own: enums and tuples."""
+    hints = typing.get_type_hints(entity)
+    readers: list[tuple[str, Any]] = []
+    for field in dataclasses.fields(entity):
+        kind = hints[field.name]
+        if isinstance(kind, UnionType):
+            kind = next((part for part in kind.__args__ if part is not type(None)), kind)
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            readers.append((field.name, kind))
+        elif typing.get_origin(kind) is tuple:
+            readers.append((field.name, _tuples))
+    return tuple(readers)
+
+
+@cache
+def columns(entity: Any) -> tuple[str, ...]:
+    """Return the entity's field names, which are its table's column names."""
+    return tuple(field.name for field in dataclasses.fields(entity))
+
+
+def to_entity(entity: Any, row: Any) -> Any:
+    """Return the entity a row holds; `row` has the columns as attributes."""
+    values = {name: getattr(row, name) for name in columns(entity)}
+    for name, reader in _readers(entity):
+        if values[name] is not None:
+            values[name] = reader(values[name])
+    return entity(**values)
+
+
+def to_values(entity: Any) -> dict[str, Any]:
+    """Return the column values of an entity (enums as their text)."""
+    kind: Any = type(entity)
+    return {name: value.value if isinstance(value := getattr(entity, name), Enum) else value for name in columns(kind)}

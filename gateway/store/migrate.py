@@ -1,0 +1,36 @@
+"""Brings the main database to the newest schema, and says where it stands."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(engine: Engine) -> None:
+    """Apply every migration that is missing."""
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "head")
+
+
+def versions(engine: Engine) -> tuple[str | None, str | None]:
+    """Return (the database's version, the newest this program knows)."""
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    return current, ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def new_revision(engine: Engine, message: str) -> None:
+    """Write the next migration from the difference between tables.py and the database (for developers)."""
+    newest = versions(engine)[1]
+    with engine.begin() as connection:
+        command.revision(_config(connection), message=message, autogenerate=True, rev_id=f"{int(newest or 0) + 1:04d}")

@@ -1,0 +1,127 @@
+"""The worker's side of the rows of work: claim what is due under a lease, give back what failed, see what waits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, func, or_, select, text, update
+
+from gateway.domain.records import WorkItem
+from gateway.store.tables import WorkRow
+from gateway.store.unit_of_work import LEASE_US
+
+_work: Any = WorkRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+
+MAX_BACKOFF_US = 3_600_000_000
+FIRST_BACKOFF_US = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One row of work as the operator sees it."""
+
+    step: str
+    household_id: str | None
+    subject_id: str
+    due_us: int
+    not_before_wall_us: int
+    tries: int
+    last_error: str
+
+
+class WorkQueue:
+    """Leases over rows of work. Several workers share it; each claim raises the row's fence."""
+
+    def __init__(self, engine: Engine, holder: str, wall_us: Callable[[], int]) -> None:
+        self._engine = engine
+        self._holder = holder
+        self._wall_us = wall_us
+
+    def claim(self, now_us: int, *, limit: int, per_household: int) -> list[WorkItem]:
+        """Lease at most `limit` due items, oldest due first, at most `per_household` of one household."""
+        wall = self._wall_us()
+        due = (
+            select(_work.c.id, _work.c.household_id)
+            .where(_work.c.due_us <= now_us, _work.c.not_before_wall_us <= wall, _work.c.lease_until_wall_us <= wall)
+            .order_by(_work.c.due_us, _work.c.id)
+            .limit(limit * 4)
+            .with_for_update(skip_locked=True)  # silently ignored on SQLite, where BEGIN IMMEDIATE does the same
+        )
+        with self._engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execute(text("BEGIN IMMEDIATE"))
+            share: dict[str | None, int] = {}
+            chosen: list[str] = []
+            for row in connection.execute(due):
+                if share.get(row.household_id, 0) < per_household and len(chosen) < limit:
+                    share[row.household_id] = share.get(row.household_id, 0) + 1
+                    chosen.append(row.id)
+            claimed = (
+                connection.execute(
+                    update(_work)
+                    .where(_work.c.id.in_(chosen))
+                    .values(
+                        fence=_work.c.fence + 1,
+                        lease_until_wall_us=wall + LEASE_US,
+                        lease_holder=self._holder,
+                        tries=_work.c.tries + 1,
+                    )
+                    .returning(*_work.c)
+                ).all()
+                if chosen
+                else []
+            )
+            connection.commit()
+        order = {row_id: place for place, row_id in enumerate(chosen)}
+        return [
+            WorkItem(
+                id=row.id,
+                step=row.step,
+                household_id=row.household_id,
+                subject_id=row.subject_id,
+                fence=row.fence,
+                generation=row.generation,
+                tries=row.tries,
+            )
+            for row in sorted(claimed, key=lambda row: order[row.id])
+        ]
+
+    def give_back(self, item: WorkItem, error: str) -> None:
+        """Return a failed item: it waits, longer each time (bounded), and is never dropped."""
+        pause = min(MAX_BACKOFF_US, FIRST_BACKOFF_US * 2 ** min(item.tries, 20))
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(_work)
+                .where(_work.c.id == item.id, _work.c.fence == item.fence)
+                .values(lease_until_wall_us=0, not_before_wall_us=self._wall_us() + pause, last_error=error[:1000])
+            )
+
+    def is_idle(self, now_us: int) -> bool:
+        """Say whether no work is due at this policy time, leased or waiting for real time included."""
+        with self._engine.connect() as connection:
+            due = select(func.count()).select_from(_work).where(_work.c.due_us <= now_us)
+            return connection.execute(due).scalar_one() == 0
+
+    def next_due_us(self) -> int | None:
+        """Return the earliest policy time at which something is due, None when nothing waits."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(func.min(_work.c.due_us))).scalar()
+
+    def waiting(self, *, failing_only: bool, limit: int = 200) -> list[Waiting]:
+        """Return what waits, failing items first, for the operator."""
+        query = select(_work).order_by(_work.c.tries.desc(), _work.c.due_us).limit(limit)
+        if failing_only:
+            query = query.where(or_(_work.c.last_error != "", _work.c.tries > 3))
+        with self._engine.connect() as connection:
+            return [
+                Waiting(
+                    step=row.step,
+                    household_id=row.household_id,
+                    subject_id=row.subject_id,
+                    due_us=row.due_us,
+                    not_before_wall_us=row.not_before_wall_us,
+                    tries=row.tries,
+                    last_error=row.last_error,
+                )
+                for row in connection.execute(query)
+            ]
