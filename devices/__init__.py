@@ -41,7 +41,6 @@ from devices.errors import (
     BadTopic,
     BadUnit,
     DeviceError,
-    OutboxFull,
     OutboxNotDrained,
 )
 from devices.formats.native import decode_report, encode_report, is_gtin
@@ -78,7 +77,6 @@ __all__ = [
     "Identity",
     "Measure",
     "Opened",
-    "OutboxFull",
     "OutboxNotDrained",
     "Peek",
     "Provisioned",

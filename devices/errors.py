@@ -11,7 +11,6 @@ DeviceError
 ├── BadUnit                     an unknown unit, or a conversion across dimensions
 ├── BadClock                    a clock file that cannot be read
 ├── BadSecretHash               a stored hash that is not in Mosquitto's `$7$` form
-├── OutboxFull                  one message larger than the outbox may hold
 └── OutboxNotDrained            the gateway has not acknowledged everything in time
 """
 
@@ -67,10 +66,6 @@ class BadClock(DeviceError):
 
 class BadSecretHash(DeviceError):
     """A stored secret hash that is not in the `$7$` form."""
-
-
-class OutboxFull(DeviceError):
-    """A single message is larger than everything the outbox may hold."""
 
 
 class OutboxNotDrained(DeviceError):
