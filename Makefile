@@ -63,8 +63,8 @@ clean: ## Remove what set-up and checks made; the data directory stays
 dev: setup $(TOOLS)
 
 $(PACKAGES): requirements.txt pyproject.toml
-	@python=$$(sh scripts/find_python.sh $(PYTHON)) && \
-	    { $(VENV)/bin/python -c "" 2>/dev/null || "$$python" -m venv --clear $(VENV); }
+	@$(VENV)/bin/python -c "import pip, sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || \
+	    { python=$$(sh scripts/find_python.sh $(PYTHON)) && "$$python" -m venv --clear $(VENV); }
 	@echo "Installing the locked packages …"
 	@$(PIP) install --require-hashes --requirement requirements.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
@@ -77,7 +77,7 @@ $(TOOLS): requirements-dev.txt | $(PACKAGES)
 
 $(FRONT_PACKAGES): package.json package-lock.json | $(PACKAGES)
 	@echo "Installing the locked front-end packages …"
-	@sh scripts/npm.sh ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@sh scripts/npm.sh ci --ignore-scripts --loglevel=error >/dev/null
 	@touch $@
 
 $(FRONT): $(FRONT_PACKAGES) scripts/icons.txt scripts/vendor.py

@@ -29,14 +29,6 @@ FLAGS = [
     "--no-emit-trusted-host",
     "--no-emit-find-links",
 ]
-NPM_FLAGS = [
-    "install",
-    "--package-lock-only",
-    "--ignore-scripts",
-    "--omit-lockfile-registry-resolved",
-    "--no-audit",
-    "--no-fund",
-]
 # A host, a path of one machine or an option of its package index must never reach a lock.
 FOREIGN = re.compile(r"https?://|file:/|--(?:extra-)?index-url|--find-links|--trusted-host|\s/\w+/")
 
@@ -80,9 +72,9 @@ def compile_python(lock: str, arguments: list[str], wanted: list[str] | None = N
 
 
 def compile_front_end(npm: str) -> None:
-    """Compile package-lock.json, then drop what npm notes of the web: the integrity hashes suffice."""
+    """Compile package-lock.json as .npmrc says, then drop what names a host: the integrity hashes suffice."""
     print("package-lock.json …", flush=True)
-    subprocess.run([npm, *NPM_FLAGS], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([npm, "install", "--package-lock-only"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
     path = ROOT / "package-lock.json"
     lock = json.loads(path.read_text())
     for package in lock["packages"].values():

@@ -3,16 +3,7 @@
 # otherwise say what to install. A missing part fails here, loudly: no test is skipped for want of it.
 set -euo pipefail
 
-have_chromium() {
-    local app
-    for app in chromium chromium-browser google-chrome; do
-        if command -v "$app" >/dev/null; then return 0; fi
-    done
-    for app in Chromium "Google Chrome"; do
-        if [ -x "/Applications/$app.app/Contents/MacOS/$app" ]; then return 0; fi
-    done
-    return 1
-}
+have_chromium() { sh scripts/find_chromium.sh >/dev/null; }
 
 have_mosquitto() { command -v mosquitto >/dev/null && command -v mosquitto_passwd >/dev/null; }
 
@@ -40,9 +31,8 @@ if may_install; then
     if grep -q '^ID=ubuntu' /etc/os-release; then chromium=chromium-browser; fi
     packages=$(missing "$chromium" | tr '\n' ' ')
     echo "Installing for the tests: $packages…"
-    apt_get update
-    # shellcheck disable=SC2086 — a list of package names
-    apt_get install --yes --no-install-recommends $packages
+    # shellcheck disable=SC2086 # a list of package names
+    { apt_get update && apt_get install --yes --no-install-recommends $packages; } || echo "apt-get could not." >&2
     if [ -z "$(missing)" ]; then exit 0; fi
 fi
 
