@@ -1,7 +1,7 @@
 """Where devices are heard: brokers' bytes → receive → commit → acknowledge.
 
-Two ways in, one behaviour: ``EmbeddedIntake`` is a broker in this process, ``SessionIntake`` is the gateway's session on
-an external one. Neither acknowledges anything before the inbox has committed it.
+Two ways in, one behaviour: ``EmbeddedIntake`` is a broker in this process, ``SessionIntake`` is the gateway's session
+on an external one. Neither acknowledges anything before the inbox has committed it.
 """
 
 from gateway.intake.credentials import Credentials

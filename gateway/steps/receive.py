@@ -5,22 +5,17 @@ not depend on what is inside and a bad body cannot stop it; decoding, signatures
 What cannot even be opened is kept too, beside the inbox, with its reason, its bytes and its sender.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
-from devices.envelope import peek
+from devices.acknowledgement import fingerprint
+from devices.envelope import MAX_PAYLOAD_BYTES, peek
 from devices.errors import BadInput
 from devices.topics import parse_topic
 
-PAYLOAD_LIMIT_BYTES = 8192
-"""The largest payload that is opened, and the most that is kept of one that is rejected."""
-
 TOPIC_KEPT_CHARACTERS = 256
-SEQUENCE_LIMIT = 2**63
-"""A database integer is signed: a sequence number at or above this cannot be counted."""
 
 Kind: TypeAlias = Literal["telemetry", "status"]
 
@@ -58,8 +53,8 @@ class StatusKept:
 class Rejected:
     """What could not be opened: kept with its reason, and named to its sender by the digest of its bytes.
 
-    ``reason`` is a stable machine word: one of ``devices.errors.BadInput``, or ``too-big``, ``unknown-sender``,
-    ``not-its-own-topic``, ``not-for-devices``, ``sequence-out-of-range``.
+    ``reason`` is a stable machine word: what ``devices.topics.parse_topic`` and ``devices.envelope.peek`` raise,
+    or ``too-big``, ``unknown-sender``, ``not-its-own-topic``, ``not-for-devices``.
     """
 
     sender: str | None
@@ -151,16 +146,16 @@ def _open(arrival: Arrival, now_us: int) -> InboxEntry | RejectedEntry:
         return RejectedEntry(
             sender=arrival.sender,
             topic=arrival.topic[:TOPIC_KEPT_CHARACTERS],
-            sha256=hashlib.sha256(arrival.payload).hexdigest(),
+            sha256=fingerprint(arrival.payload),
             reason=error.reason,
-            payload=arrival.payload[:PAYLOAD_LIMIT_BYTES],
+            payload=arrival.payload[:MAX_PAYLOAD_BYTES],
             size_bytes=len(arrival.payload),
             received_at_us=now_us,
         )
 
 
 def _entry(arrival: Arrival, now_us: int) -> InboxEntry:
-    if len(arrival.payload) > PAYLOAD_LIMIT_BYTES:
+    if len(arrival.payload) > MAX_PAYLOAD_BYTES:
         raise BadInput("too-big", f"{len(arrival.payload)} bytes")
     topic = parse_topic(arrival.topic)
     if arrival.sender is None:
@@ -173,8 +168,6 @@ def _entry(arrival: Arrival, now_us: int) -> InboxEntry:
         case "telemetry":
             seen = peek(arrival.payload)
             epoch, seq = seen.epoch, seen.seq
-            if seq >= SEQUENCE_LIMIT:
-                raise BadInput("sequence-out-of-range", str(seq))
         case "status":
             pass
         case "ack" | "command":
