@@ -254,6 +254,15 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Movement:
+    """Money under one of our references, as one side's book has it; AUTHORIZE is what is still held."""
+
+    reference: str
+    kind: OperationKind
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A verified hint that something happened; `notice_id` is for deduplication, `references` are to be synced."""
 
@@ -315,11 +324,23 @@ class PaymentAdapter(Protocol):
         ...
 
     def list_settlements(self, since_us: int) -> tuple[Settlement, ...]:
-        """Pay-outs at or after `since_us`, oldest first, at most 200; ask again from the last one's instant."""
+        """Pay-outs at or after `since_us`, oldest first, a page of at most 200: ask again from the last one's instant.
+
+        Empty where nothing is paid out. May raise OutcomeUnknown: nothing was changed, ask again.
+        """
         ...
 
     def parse_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
         """Verify and read what the provider sent us; raises NoticeRejected unless proven."""
+        ...
+
+
+@runtime_checkable
+class OpenBook(Protocol):
+    """What an adapter whose provider shows its whole book can do besides, so that ours can be checked against it."""
+
+    def movements(self, method_token: str) -> tuple[Movement, ...]:
+        """Every open hold (authorize), capture, refund and top-up of one customer; may raise OutcomeUnknown."""
         ...
 
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from payments.adapter import Movement
 from payments.errors import LedgerError, Unbalanced
 from payments.money import Money
 
@@ -208,15 +209,6 @@ class Difference:
 
     reference: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """Money that moved under one of our references, as one side's book has it; `kind` is capture, refund or hold."""
-
-    reference: str
-    kind: str
-    amount: Money
 
 
 def check(journals: Iterable[Journal]) -> list[Difference]:
