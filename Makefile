@@ -39,7 +39,7 @@ test-long: dev ## Run the long soak as well: minutes to hours
 check: dev ## Format, lint, types and import contracts, in under a minute
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "Run $(VENV)/bin/ruff format ." >&2; exit 1; }
 	@$(VENV)/bin/ruff check --quiet .
-	@$(VENV)/bin/mypy
+	@$(VENV)/bin/mypy && $(VENV)/bin/mypy scripts/*.py
 	@$(VENV)/bin/lint-imports
 
 setup: $(PACKAGES) $(FRONT) ## Set up alone; the command is then .venv/bin/replenish
