@@ -2,8 +2,10 @@
 
 The way of a reading: `track` cleans it and says what was used; `update` learns the rate from that; `forecast` turns
 state and level into the distribution of the depletion; `order_by` sets a delivery against it; `explain` says it in
-words. `second_opinion` asks a seasonal model of statsmodels the same question. Nothing here reads a clock, draws
-unseeded numbers or imports another room.
+words. Nothing here reads a clock, draws unseeded numbers or imports another room.
+
+The nightly second opinion stands in `forecasting.challengers`, apart from this front door, because statsmodels takes
+longer to import than everything else here together.
 """
 
 from forecasting.depletion import (
@@ -21,6 +23,7 @@ from forecasting.errors import ForecastingError, InvalidInput, OutOfOrder, Unkno
 from forecasting.online import Demand, ForecastState, begin, demand, idle_chance, update
 from forecasting.ordering import LeadTime, OrderBy, delivery_risk, order_by, reorder_level
 from forecasting.priors import PRIORS, Prior, prior_for
+from forecasting.reasons import Explanation, Reason, Why, amount, date_range, explain
 from forecasting.series import CleanSeries, clean, daily_use, track
 from forecasting.tracker import (
     Consumption,
@@ -43,6 +46,7 @@ __all__ = [
     "Consumption",
     "Demand",
     "Depletion",
+    "Explanation",
     "ForecastState",
     "ForecastingError",
     "InvalidInput",
@@ -55,20 +59,25 @@ __all__ = [
     "Pending",
     "Prior",
     "Reading",
+    "Reason",
     "Refill",
     "Settled",
     "UnknownDepletion",
     "UnknownSupplyKind",
     "UnknownTimeZone",
+    "Why",
     "WhyUnknown",
     "add_pack",
+    "amount",
     "band",
     "begin",
     "clean",
     "correct_level",
     "daily_use",
+    "date_range",
     "delivery_risk",
     "demand",
+    "explain",
     "forecast",
     "forecast_demand",
     "idle_chance",

@@ -27,8 +27,8 @@ from forecasting.online import Demand, ForecastState, demand
 HORIZON_DAYS = 400
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 _NODE_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-_BISECTIONS = 60
-_CERTAIN = 1 - 1e-9
+_BISECTIONS = 45
+_REFUTED = 1e-6  # a level that survives "not empty" with less probability than this was wrong
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,6 +52,7 @@ class WhyUnknown(StrEnum):
 
     NO_LEVEL = "no_level"
     SILENT_TOO_LONG = "silent_too_long"
+    CONTRADICTED = "contradicted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,8 @@ class Depletion:
         """
         if not 0 < probability < 1:
             raise InvalidInput("probability", probability, "a number between 0 and 1, both excluded")
-        wanted = self._survived + probability * (1 - self._survived)
-        exposure = _mixture_quantile(self._levels, self._level_weights, self.demand, wanted)
+        survival = (1 - probability) * self.survived
+        exposure = _mixture_quantile(self.levels, self.level_weights, self.demand, survival)
         longest = self.exposure_until(self.horizon_us)
         if exposure > longest:
             return None
@@ -116,10 +117,8 @@ class Depletion:
 
     def risks(self, exposures: Floats) -> Floats:
         """P(empty) after each exposure counted from the level's own instant; shape (n,) to shape (n,)."""
-        empty = _mixture_cdf(self._levels, self._level_weights, self.demand, exposures)
-        if self._survived >= _CERTAIN:
-            return np.zeros_like(empty)
-        return np.asarray(np.maximum(0.0, (empty - self._survived) / (1 - self._survived)))
+        left = _mixture_survival(self.levels, self.level_weights, self.demand, exposures)
+        return np.asarray(np.clip(1 - left / self.survived, 0.0, 1.0))
 
     def exposure_until(self, at_us: int) -> float:
         """Exposure in average days from the level's instant to this one."""
@@ -130,24 +129,24 @@ class Depletion:
         return self.quantile_us(0.1), self.quantile_us(0.5), self.quantile_us(0.9)
 
     @cached_property
-    def _levels(self) -> Floats:
+    def levels(self) -> Floats:
+        """The few levels the uncertain one is a mixture of, shape (n,), in units."""
         if self.level.sd == 0:
             return np.array([max(0.0, self.level.mean)])
         return np.asarray(np.maximum(0.0, self.level.mean + self.level.sd * _NODES))
 
     @cached_property
-    def _level_weights(self) -> Floats:
+    def level_weights(self) -> Floats:
+        """Their weights, shape (n,), with the sum 1."""
         return np.ones(1) if self.level.sd == 0 else np.asarray(_NODE_WEIGHTS)
 
     @cached_property
-    def _survived(self) -> float:
-        """The probability of an outcome already refuted: empty before the slot was last heard not to be."""
+    def survived(self) -> float:
+        """P(not empty when the slot was last heard not to be): all else is conditioned on it. 1 without such a word."""
         if self.level.alive_us is None:
-            return 0.0
-        exposure = self.exposure_until(self.level.alive_us)
-        return min(
-            _CERTAIN, float(_mixture_cdf(self._levels, self._level_weights, self.demand, np.array([exposure]))[0])
-        )
+            return 1.0
+        exposure = np.array([self.exposure_until(self.level.alive_us)])
+        return float(_mixture_survival(self.levels, self.level_weights, self.demand, exposure)[0])
 
 
 def forecast(
@@ -206,7 +205,10 @@ def forecast_demand(
     if now_us - max(level.at_us, level.alive_us or 0) > horizon_days * DAY_US:
         return UnknownDepletion(now_us, WhyUnknown.SILENT_TOO_LONG)
     stock = LevelEstimate(level.mean + spare, level.sd, level.at_us, level.alive_us)
-    return Depletion(now_us, now_us + horizon_days * DAY_US, zone, stock, wanted)
+    depletion = Depletion(now_us, now_us + horizon_days * DAY_US, zone, stock, wanted)
+    if depletion.survived < _REFUTED:
+        return UnknownDepletion(now_us, WhyUnknown.CONTRADICTED)
+    return depletion
 
 
 def pool(
@@ -257,53 +259,54 @@ def band(depletion: Depletion, days: int) -> Floats:
         raise InvalidInput("days", days, "1 to 1000")
     exposures = np.array([depletion.exposure_until(depletion.now_us + day * DAY_US) for day in range(days)])
     wanted = np.broadcast_to(np.array([0.1, 0.5, 0.9]), (days, 3))
-    levels, weights = depletion._levels, depletion._level_weights  # noqa: SLF001 — same room, one distribution
+    levels, weights = depletion.levels, depletion.level_weights
     low = np.zeros((days, 3))
     high = np.full((days, 3), float(levels.max()))
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         left = np.maximum(0.0, levels[:, None, None] - middle)
-        below = np.tensordot(weights, depletion_cdf(left, depletion.demand, exposures[:, None]), axes=1)
+        below = np.tensordot(weights, 1 - depletion_survival(left, depletion.demand, exposures[:, None]), axes=1)
         enough = below >= wanted
         high = np.where(enough, middle, high)
         low = np.where(enough, low, middle)
     return high
 
 
-def depletion_cdf(left: Floats, wanted: Demand, exposure: Floats) -> Floats:
-    """P(T ≤ W) for each pair of a level and an exposure, broadcast; 1 where nothing is left.
+def depletion_survival(left: Floats, wanted: Demand, exposure: Floats) -> Floats:
+    """P(T > W) for each pair of a level and an exposure, broadcast; 0 where nothing is left.
 
     >>> one = Demand(alpha=4.0, beta=4.0, dispersion=1.0, profile=(1.0,) * 7)
-    >>> depletion_cdf(np.array([0.0, 1.0]), one, np.array([1.0, 1.0])).round(3).tolist()
-    [1.0, 0.59]
+    >>> depletion_survival(np.array([0.0, 1.0]), one, np.array([1.0, 1.0])).round(3).tolist()
+    [0.0, 0.41]
     """
     packets = np.asarray(left) / wanted.dispersion
     share = np.asarray(exposure) / (wanted.beta + np.asarray(exposure))
-    reached = special.betainc(np.where(packets > 0, packets, 1.0), wanted.alpha, share)
-    return np.asarray(np.where(packets > 0, reached, 1.0))
+    # The complement has its own function: near 0 a difference from 1 would keep no figure.
+    survival = special.betaincc(np.where(packets > 0, packets, 1.0), wanted.alpha, share)
+    return np.asarray(np.where(packets > 0, survival, 0.0))
 
 
-def depletion_exposure(left: Floats, wanted: Demand, probability: float) -> Floats:
-    """The exposure W at which P(T ≤ W) reaches the probability, for each level; 0 where nothing is left."""
+def depletion_exposure(left: Floats, wanted: Demand, survival: float) -> Floats:
+    """The exposure W at which P(T > W) has sunk to `survival`, for each level; 0 where nothing is left."""
     packets = np.asarray(left) / wanted.dispersion
-    share = special.betaincinv(np.where(packets > 0, packets, 1.0), wanted.alpha, probability)
+    share = special.betainccinv(np.where(packets > 0, packets, 1.0), wanted.alpha, survival)
     share = np.minimum(share, 1 - 1e-12)
     return np.asarray(np.where(packets > 0, wanted.beta * share / (1 - share), 0.0))
 
 
-def _mixture_cdf(levels: Floats, weights: Floats, wanted: Demand, exposures: Floats) -> Floats:
-    return np.asarray(weights @ depletion_cdf(levels[:, None], wanted, exposures[None, :]))
+def _mixture_survival(levels: Floats, weights: Floats, wanted: Demand, exposures: Floats) -> Floats:
+    return np.asarray(weights @ depletion_survival(levels[:, None], wanted, exposures[None, :]))
 
 
-def _mixture_quantile(levels: Floats, weights: Floats, wanted: Demand, probability: float) -> float:
+def _mixture_quantile(levels: Floats, weights: Floats, wanted: Demand, survival: float) -> float:
     """The quantile of a mixture lies between its components' quantiles: bisect there."""
-    components = depletion_exposure(levels, wanted, probability)
+    components = depletion_exposure(levels, wanted, survival)
     low, high = float(components.min()), float(components.max())
     if len(levels) == 1:
         return low
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _mixture_cdf(levels, weights, wanted, np.array([middle]))[0] >= probability:
+        if _mixture_survival(levels, weights, wanted, np.array([middle]))[0] <= survival:
             high = middle
         else:
             low = middle

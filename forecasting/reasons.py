@@ -1,0 +1,224 @@
+"""A forecast in words, made of the very numbers it rests on.
+
+`explain` gives the parts (`Reason`: a code, its values, a sentence) for pages that lay them out, and the same as one
+paragraph. Dates are the household's own days.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from types import MappingProxyType
+
+from forecasting.depletion import Depletion, UnknownDepletion, WhyUnknown
+from forecasting.local_days import DAY_US, local_time
+from forecasting.online import ForecastState, idle_chance
+from forecasting.tracker import LevelTracker, level_of
+
+_THIN = "\u202f"  # narrow no-break space: a number keeps its unit
+_WEEKEND_SHARE = 0.15  # a weekday difference smaller than this is not worth a word
+_SILENT_DAYS = 1.5
+_ABSENT_CHANCE = 0.05
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+
+
+class Why(StrEnum):
+    """What a reason speaks of."""
+
+    LEVEL = "level"
+    USE = "use"
+    EVIDENCE = "evidence"
+    SILENCE = "silence"
+    ABSENCE = "absence"
+    OUTCOME = "outcome"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One part of an explanation: its sentence, and the numbers in it under plain names."""
+
+    why: Why
+    text: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why this date: the parts, and the same as one English paragraph."""
+
+    reasons: tuple[Reason, ...]
+    text: str
+
+
+def explain(
+    outcome: Depletion | UnknownDepletion, state: ForecastState, tracker: LevelTracker, unit: str, zone: str
+) -> Explanation:
+    """Say in words why a forecast says what it says.
+
+    Args:
+        outcome: what `forecast` gave.
+        state: the state it was made from.
+        tracker: the level's memory it was made from.
+        unit: the slot's unit as people read it, such as "g"; "%" is set as a share.
+        zone: the household's IANA time zone, for the dates.
+
+    >>> from forecasting import LevelEstimate, begin, forecast, prior_for, start_tracking, track, Reading
+    >>> tracker, _ = track(start_tracking("level", capacity=1000.0), Reading(0, 240.0))
+    >>> state = begin(prior_for("coffee"), 1000.0)
+    >>> words = explain(forecast(state, level_of(tracker), 0, "UTC"), state, tracker, "g", "UTC")
+    >>> words.text.replace("\u202f", " ")[:40]
+    '24 % left (240 g). You use about 70 g a '
+    """
+    now_us = outcome.now_us
+    parts = [_unknown(outcome.why)] if isinstance(outcome, UnknownDepletion) else _stock(outcome, tracker, unit)
+    parts.append(_evidence(state, tracker))
+    parts.extend(_silence(tracker, now_us))
+    parts.extend(_absence(state, now_us))
+    if isinstance(outcome, Depletion):
+        parts.append(_outcome(outcome, zone))
+    return Explanation(tuple(parts), " ".join(part.text for part in parts))
+
+
+def amount(quantity: float, unit: str) -> str:
+    """A quantity as people say it: two figures that matter, the unit kept beside it.
+
+    >>> amount(38.24, "g").replace("\u202f", " "), amount(0.352, "l").replace("\u202f", " ")
+    ('38 g', '0.35 l')
+    """
+    if quantity == 0:
+        return f"0{_THIN}{unit}"
+    digits = max(0, 1 - math.floor(math.log10(abs(quantity))))
+    text = f"{quantity:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}{_THIN}{unit}"
+
+
+def date_range(first_us: int, last_us: int, zone: str, now_us: int) -> str:
+    """Two instants as the household's days, with an en dash; the year only where it is not this one.
+
+    >>> date_range(0, 4 * DAY_US, "UTC", now_us=0), date_range(0, 40 * DAY_US, "UTC", now_us=0)
+    ('1–5 Jan', '1 Jan – 10 Feb')
+    """
+    first, last = local_time(first_us, zone).date(), local_time(last_us, zone).date()
+    this_year = local_time(now_us, zone).year
+    if first == last:
+        return _date(first, this_year)
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}–{_date(last, this_year)}"
+    if first.year == last.year:
+        return f"{first.day} {_MONTHS[first.month - 1]} – {_date(last, this_year)}"
+    return f"{_date(first, this_year)} – {_date(last, this_year)}"
+
+
+def _date(day: date, this_year: int) -> str:
+    text = f"{day.day} {_MONTHS[day.month - 1]}"
+    return text if day.year == this_year else f"{text} {day.year}"
+
+
+def _plain(why: Why, text: str, **values: float) -> Reason:
+    return Reason(why, text, MappingProxyType(values))
+
+
+def _unknown(why: WhyUnknown) -> Reason:
+    match why:
+        case WhyUnknown.NO_LEVEL:
+            return _plain(Why.UNKNOWN, "Nobody knows how much is left, so there is no date.")
+        case WhyUnknown.SILENT_TOO_LONG:
+            return _plain(Why.UNKNOWN, "The last known level is too old to say anything about today.")
+        case WhyUnknown.CONTRADICTED:
+            return _plain(Why.UNKNOWN, "It says that there is enough, long after it should have been empty.")
+
+
+def _stock(outcome: Depletion, tracker: LevelTracker, unit: str) -> list[Reason]:
+    return [_level(outcome, tracker, unit), _use(outcome, unit)]
+
+
+def _level(outcome: Depletion, tracker: LevelTracker, unit: str) -> Reason:
+    left, sd = outcome.level.mean, outcome.level.sd
+    about = "about " if left > 0 and sd > 0.1 * left else ""
+    if tracker.capacity is None or unit == "%":
+        return _plain(Why.LEVEL, f"{_capital(about + amount(left, unit))} left.", left=left, sd=sd)
+    share = 100 * left / tracker.capacity
+    text = f"{_capital(about)}{share:.0f}{_THIN}% left ({amount(left, unit)})."
+    return _plain(Why.LEVEL, text, left=left, sd=sd, share=share / 100)
+
+
+def _use(outcome: Depletion, unit: str) -> Reason:
+    """The rate, and the weekdays only where they differ enough to be felt."""
+    daily, profile = outcome.demand.daily, outcome.demand.profile
+    workday, weekend = daily * sum(profile[:5]) / 5, daily * sum(profile[5:]) / 2
+    highest = max(range(7), key=lambda day: profile[day])
+    if abs(weekend - workday) > _WEEKEND_SHARE * daily:
+        text = f"You use about {amount(workday, unit)} a day, {amount(weekend, unit)} at weekends."
+        return _plain(Why.USE, text, daily=daily, workday=workday, weekend=weekend)
+    if profile[highest] > 1 + 2 * _WEEKEND_SHARE:
+        peak = daily * profile[highest]
+        text = f"You use about {amount(daily, unit)} a day, {amount(peak, unit)} on {_DAYS[highest]}."
+        return _plain(Why.USE, text, daily=daily, weekday=highest, peak=peak)
+    return _plain(Why.USE, f"You use about {amount(daily, unit)} a day.", daily=daily)
+
+
+def _evidence(state: ForecastState, tracker: LevelTracker) -> Reason:
+    days = math.floor(state.days_learned + 1e-6)
+    readings = _count(tracker.readings, "reading")
+    if days == 0:
+        text = f"This rests on {readings} and on what is usual for such a supply."
+    else:
+        text = f"This rests on {readings} over {_count(days, 'day')}."
+    return _plain(Why.EVIDENCE, text, readings=tracker.readings, days=days)
+
+
+def _silence(tracker: LevelTracker, now_us: int) -> list[Reason]:
+    """How long no level was heard: the age of the estimate, or of the last word of a thing without numbers."""
+    level = level_of(tracker)
+    if level is None:
+        return []
+    silent = (now_us - max(level.at_us, level.alive_us or 0)) / DAY_US
+    if silent < _SILENT_DAYS:
+        return []
+    text = f"It has been silent for {_count(round(silent), 'day')}, so the range is wider."
+    return [_plain(Why.SILENCE, text, days=silent)]
+
+
+def _absence(state: ForecastState, now_us: int) -> list[Reason]:
+    if state.idle_days == 0 or idle_chance(state, now_us) > _ABSENT_CHANCE:
+        return []
+    days = _count(round(state.idle_days), "day")
+    text = f"Nothing was used for {days}: it looks like an absence, and the usual use is expected again."
+    return [_plain(Why.ABSENCE, text, days=state.idle_days)]
+
+
+def _outcome(outcome: Depletion, zone: str) -> Reason:
+    """The interval in words; an end beyond the horizon is said to be beyond it, never given a date."""
+    now_us = outcome.now_us
+    low_us, middle_us, high_us = outcome.p10_us, outcome.p50_us, outcome.p90_us
+    if middle_us is None:
+        horizon = date_range(outcome.horizon_us, outcome.horizon_us, zone, now_us)
+        start = f"9 of 10 outcomes come after {date_range(low_us, low_us, zone, now_us)}" if low_us is not None else ""
+        text = f"It most likely lasts beyond {horizon}; {start}." if start else f"It lasts beyond {horizon}."
+        return _plain(Why.OUTCOME, text, **({} if low_us is None else {"p10_us": low_us}))
+    assert low_us is not None
+    likely = date_range(middle_us, middle_us, zone, now_us)
+    if middle_us <= now_us:
+        text = "It is most likely empty now."
+        return _plain(Why.OUTCOME, text, p10_us=low_us, p50_us=middle_us)
+    if high_us is None:
+        first = date_range(low_us, low_us, zone, now_us)
+        text = f"Most likely empty on {likely}; 9 of 10 outcomes come after {first}."
+        return _plain(Why.OUTCOME, text, p10_us=low_us, p50_us=middle_us)
+    span = date_range(low_us, high_us, zone, now_us)
+    if span == likely:
+        text = f"Most likely empty on {likely}, as 8 of 10 outcomes are."
+    else:
+        text = f"Most likely empty on {likely}; 8 of 10 outcomes fall on {span}."
+    return _plain(Why.OUTCOME, text, p10_us=low_us, p50_us=middle_us, p90_us=high_us)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
