@@ -50,13 +50,16 @@ class FakeWork:
 
 @dataclass
 class FakeTables:
-    """All rows: entities by class and id, and the worker's rows by (step, subject)."""
+    """All rows: entities by class and id, the worker's rows by (step, subject), cursors by name."""
 
     entities: dict[type[Any], dict[str, Any]] = field(default_factory=dict)
     work: dict[tuple[str, str], FakeWork] = field(default_factory=dict)
+    cursors: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> "FakeTables":
-        return FakeTables({kind: dict(rows) for kind, rows in self.entities.items()}, dict(self.work))
+        return FakeTables(
+            {kind: dict(rows) for kind, rows in self.entities.items()}, dict(self.work), dict(self.cursors)
+        )
 
 
 class FakeUnitOfWork:
@@ -131,6 +134,7 @@ class FakeTransaction:
         household_id: str | None,
         *,
         newest: int | None = None,
+        before: str | None = None,
         **equals: Scalar | frozenset[str],
     ) -> list[Entity]:
         known = {one.name for one in dataclasses.fields(cast("Any", entity))}
@@ -138,10 +142,15 @@ class FakeTransaction:
             raise AttributeError(f"{entity.__name__} has no {', '.join(sorted(strangers))}")
         rows = [
             row
-            for _, row in sorted(self._rows(entity).items())
-            if (household_id is None or _of_household(row, household_id)) and _matches(row, equals)
+            for row_id, row in sorted(self._rows(entity).items())
+            if (before is None or row_id < before)
+            and (household_id is None or _of_household(row, household_id))
+            and _matches(row, equals)
         ]
         return rows if newest is None else rows[::-1][:newest]
+
+    def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
+        yield from self.find(entity, household_id)
 
     def add(self, entity: object) -> None:
         rows = self._written(entity)
@@ -185,6 +194,13 @@ class FakeTransaction:
         # Asked for again while it ran: it stays and runs once more.
         if row is not None and row.generation <= item.generation:
             del self.tables.work[item.step, item.subject_id]
+
+    def cursor(self, name: str) -> int:
+        return self.tables.cursors.get(name, 0)
+
+    def move_cursor(self, name: str, position: int) -> None:
+        self._must_write()
+        self.tables.cursors[name] = position
 
     def _rows(self, entity: type[Any]) -> dict[str, Any]:
         return self.tables.entities.setdefault(entity, {})

@@ -1,0 +1,325 @@
+"""The decision card, and the receipt it turns into."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.domain.cart import Cart, CartState, Line
+from gateway.domain.household import Household
+from gateway.domain.payment import Mandate, PaymentMethod
+from gateway.domain.records import MerchantAccount
+from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE, SECOND_US, Forecast
+from gateway.domain.stock import Supply
+from gateway.steps.ports import Transaction
+from gateway.web.views.limits import LimitMeter, limit_meter, usable_methods, used_in_period
+from gateway.web.views.progress import Clock, ProgressStep, progress_steps, read_decision, undo_until_us
+from gateway.web.wording import Wording, amount, listed, money
+
+MAX_WAITING = 20
+SNOOZE_DAYS = (1, 3, 7)
+
+TITLES = {
+    CartState.AWAITING_APPROVAL: "Order for your OK",
+    CartState.APPROVED: "Approved",
+    CartState.HELD: "Approved",
+    CartState.ORDERED: "Ordered",
+    CartState.SKIPPED: "Skipped this time",
+    CartState.SNOOZED: "Snoozed",
+    CartState.EXPIRED: "Nobody answered",
+    CartState.DECLINED: "Payment declined",
+    CartState.REJECTED: "The shop did not take it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """A pack that could be bought instead; `consequence` says what changes, such as "Saves 11 %"."""
+
+    sku: str
+    name: str
+    detail: str
+    price_minor: int
+    price: str
+    unit_price: str
+    consequence: str
+    chosen: bool
+    in_stock: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CartLine:
+    """One line of the card. `change` is the price change of one pack since last time, empty when there is none."""
+
+    id: str
+    supply_id: str
+    supply: str
+    icon: str
+    name: str
+    detail: str
+    why: str
+    sku: str
+    pack: str
+    packs: int
+    fewer: int | None
+    more: int | None
+    unit_price_minor: int
+    amount_minor: int
+    amount: str
+    change_minor: int
+    change: str
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnoozeOption:
+    """One way to put the decision off."""
+
+    days: int
+    until_us: int
+    words: str
+    consequence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodOption:
+    """A linked account this cart can be paid with."""
+
+    id: str
+    label: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CartView:
+    """A cart as the card shows it. `undo_seconds` is real time left; None when it can no longer be undone."""
+
+    id: str
+    state: CartState
+    version: int
+    title: str
+    subtitle: str
+    merchant_id: str
+    merchant: str
+    lines: tuple[CartLine, ...]
+    currency: str
+    goods_minor: int
+    goods: str
+    delivery_minor: int
+    delivery_price: str
+    total_minor: int
+    total: str
+    promised_us: int | None
+    delivery_day: str
+    decide_by_us: int | None
+    deadline: str
+    default: str
+    decidable: bool
+    undoable: bool
+    undo_until_wall_us: int | None
+    undo_seconds: int | None
+    method_id: str | None
+    method: str
+    methods: tuple[MethodOption, ...]
+    limit: LimitMeter | None
+    snooze_options: tuple[SnoozeOption, ...]
+    signed: bool
+    needs_person: tuple[str, ...]
+    note: str
+    approved_by: str
+    steps: tuple[ProgressStep, ...]
+    order_id: str | None
+    attempt_id: str | None
+    created_us: int
+
+
+def waiting_carts(tx: Transaction, household_id: str, *, now_us: int, wall_us: int) -> tuple[CartView, ...]:
+    """Build the cards that wait for a decision, the nearest deadline first."""
+    carts = tx.find(Cart, household_id, state=CartState.AWAITING_APPROVAL)
+    carts.sort(key=lambda cart: (cart.decide_by_us is None, cart.decide_by_us or 0, cart.id))
+    return tuple(_view(tx, cart, now_us=now_us, wall_us=wall_us) for cart in carts[:MAX_WAITING])
+
+
+def cart_view(tx: Transaction, household_id: str, cart_id: str, *, now_us: int, wall_us: int) -> CartView:
+    """Build one cart's card or receipt; raises NotFound for another household's."""
+    return _view(tx, tx.get(Cart, household_id, cart_id), now_us=now_us, wall_us=wall_us)
+
+
+def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView:
+    household_id = cart.household_id
+    wording = Wording(tx.get(Household, household_id, household_id).time_zone)
+    merchant = tx.get(MerchantAccount, household_id, cart.merchant_id).name
+    lines = tx.find(Line, household_id, cart_id=cart.id)
+    decision = read_decision(tx, cart)
+    undo_us = undo_until_us(cart, decision, wall_us)
+    methods = usable_methods(tx, household_id, cart.currency, now_us=now_us)
+    decidable = cart.state is CartState.AWAITING_APPROVAL
+    method = methods[0][0] if decidable and methods else decision.method
+    return CartView(
+        id=cart.id,
+        state=cart.state,
+        version=cart.version,
+        title=TITLES[cart.state],
+        subtitle=_subtitle(cart, merchant, wording),
+        merchant_id=cart.merchant_id,
+        merchant=merchant,
+        lines=_lines(tx, cart, lines),
+        currency=cart.currency,
+        goods_minor=cart.goods_minor,
+        goods=money(cart.goods_minor, cart.currency),
+        delivery_minor=cart.delivery_minor,
+        delivery_price="Free" if cart.delivery_minor == 0 else money(cart.delivery_minor, cart.currency),
+        total_minor=cart.total_minor,
+        total=money(cart.total_minor, cart.currency),
+        promised_us=cart.promised_us,
+        delivery_day="" if cart.promised_us is None else wording.day(cart.promised_us),
+        decide_by_us=cart.decide_by_us,
+        deadline="" if cart.decide_by_us is None else f"Decide by {wording.when(cart.decide_by_us, now_us)}",
+        default=_default(cart, wording),
+        decidable=decidable,
+        undoable=undo_us is not None,
+        undo_until_wall_us=undo_us,
+        undo_seconds=None if undo_us is None else max(0, (undo_us - wall_us) // SECOND_US),
+        method_id=method.id if method else None,
+        method=method.label if method else "No linked account yet",
+        methods=_method_options(methods, method),
+        limit=_limit(tx, cart, methods, now_us) if decidable else None,
+        snooze_options=_snooze_options(tx, cart, lines, wording, now_us) if decidable else (),
+        signed=cart.signed,
+        needs_person=tuple(cart.needs_person),
+        note=cart.note,
+        approved_by=decision.approved_by,
+        steps=progress_steps(cart, decision, Clock(wording, now_us)),
+        order_id=decision.order.id if decision.order else None,
+        attempt_id=decision.attempt.id if decision.attempt else None,
+        created_us=cart.created_us,
+    )
+
+
+def _subtitle(cart: Cart, merchant: str, wording: Wording) -> str:
+    match cart.state:
+        case CartState.APPROVED | CartState.HELD | CartState.ORDERED if cart.promised_us is not None:
+            return f"{merchant}, arrives {wording.day(cart.promised_us)}"
+        case CartState.SNOOZED if cart.snoozed_until_us is not None:
+            return f"We ask again on {wording.day_and_clock(cart.snoozed_until_us)}"
+        case CartState.SKIPPED:
+            return "Nothing is bought; we look again when a level moves"
+        case CartState.EXPIRED:
+            return "Nothing was bought; we look again when a level moves"
+        case CartState.DECLINED | CartState.REJECTED if cart.note:
+            return cart.note
+        case _:
+            return merchant
+
+
+def _default(cart: Cart, wording: Wording) -> str:
+    if cart.decide_by_us is None:
+        return "Nothing is bought unless you approve."
+    return f"Nothing is bought unless you approve by {wording.day_and_clock(cart.decide_by_us)}."
+
+
+def _lines(tx: Transaction, cart: Cart, lines: list[Line]) -> tuple[CartLine, ...]:
+    supplies = {supply.id: supply for supply in tx.find(Supply, cart.household_id)}
+    return tuple(_line(cart, line, supplies.get(line.supply_id)) for line in lines)
+
+
+def _line(cart: Cart, line: Line, supply: Supply | None) -> CartLine:
+    unit = supply.unit if supply else ""
+    change = 0 if line.price_before_minor is None else line.unit_price_minor - line.price_before_minor
+    chosen = {
+        "sku": line.sku,
+        "name": line.name,
+        "detail": line.detail,
+        "pack_size": line.pack_size,
+        "unit_price_minor": line.unit_price_minor,
+        "in_stock": True,
+    }
+    others = [one for one in line.alternatives if one["sku"] != line.sku]
+    return CartLine(
+        id=line.id,
+        supply_id=line.supply_id,
+        supply=supply.name if supply else "",
+        icon=supply.icon if supply else "package",
+        name=line.name,
+        detail=line.detail,
+        why=line.why,
+        sku=line.sku,
+        pack=amount(line.pack_size, unit),
+        packs=line.packs,
+        fewer=line.packs - 1 if line.packs > 1 else None,
+        more=line.packs + 1 if line.packs < MAX_PACKS_PER_LINE else None,
+        unit_price_minor=line.unit_price_minor,
+        amount_minor=line.amount_minor,
+        amount=money(line.amount_minor, cart.currency),
+        change_minor=change,
+        change=money(change, cart.currency, signed=True) if change else "",
+        alternatives=tuple(_alternative(cart, line, one, unit) for one in (chosen, *others)),
+    )
+
+
+def _alternative(cart: Cart, line: Line, pack: dict[str, Any], unit: str) -> Alternative:
+    price, size = int(pack["unit_price_minor"]), float(pack["pack_size"])
+    chosen, in_stock = pack["sku"] == line.sku, bool(pack["in_stock"])
+    return Alternative(
+        sku=str(pack["sku"]),
+        name=str(pack["name"]),
+        detail=str(pack["detail"]),
+        price_minor=price,
+        price=money(price, cart.currency),
+        unit_price=f"{money(round(price / size), cart.currency)}/{unit}" if size > 0 and price / size >= 1 else "",
+        consequence=_consequence(
+            price / size, line.unit_price_minor / line.pack_size, chosen=chosen, in_stock=in_stock
+        ),
+        chosen=chosen,
+        in_stock=in_stock,
+    )
+
+
+def _consequence(each: float, each_now: float, *, chosen: bool, in_stock: bool) -> str:
+    """Compare prices for the same amount: packs differ in size."""
+    if chosen:
+        return "In this order"
+    if not in_stock:
+        return "Out of stock"
+    change = 0.0 if each_now <= 0 else 100 * (each - each_now) / each_now
+    if abs(change) < 1:
+        return "Same price for the amount"
+    return f"{'Saves' if change < 0 else 'Costs'} {abs(change):.0f}\u202f% {'on the amount' if change < 0 else 'more'}"
+
+
+def _limit(tx: Transaction, cart: Cart, methods: list[tuple[PaymentMethod, Mandate]], now_us: int) -> LimitMeter | None:
+    if not methods:
+        return None
+    mandate = methods[0][1]
+    return limit_meter(mandate, used_minor=used_in_period(tx, mandate, now_us), this_minor=cart.total_minor)
+
+
+def _method_options(
+    methods: list[tuple[PaymentMethod, Mandate]], chosen: PaymentMethod | None
+) -> tuple[MethodOption, ...]:
+    return tuple(
+        MethodOption(id=method.id, label=method.label, chosen=chosen is not None and method.id == chosen.id)
+        for method, _ in methods
+    )
+
+
+def _snooze_options(
+    tx: Transaction, cart: Cart, lines: list[Line], wording: Wording, now_us: int
+) -> tuple[SnoozeOption, ...]:
+    supply_ids = frozenset(line.supply_id for line in lines)
+    forecasts = tx.find(Forecast, cart.household_id, supply_id=supply_ids, current=True) if supply_ids else []
+    empty_us = {row.supply_id: row.p10_us for row in forecasts if row.p10_us is not None}
+    lead_us = max(0, cart.promised_us - now_us) if cart.promised_us is not None else 0
+    options = []
+    for days in SNOOZE_DAYS:
+        until = now_us + days * DAY_US
+        risky = [line.name for line in lines if empty_us.get(line.supply_id, 2**62) < until + lead_us]
+        options.append(
+            SnoozeOption(
+                days=days,
+                until_us=until,
+                words={1: "Tomorrow", 7: "In a week"}.get(days, f"In {days} days"),
+                consequence=f"{listed(risky)} may be empty before it arrives"
+                if risky
+                else wording.day_and_clock(until),
+            )
+        )
+    return tuple(options)

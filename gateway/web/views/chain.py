@@ -1,0 +1,347 @@
+"""Where a debit comes from: debit ← operation ← approval ← cart line ← plan ← forecast ← readings, signed or not."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.domain.approval import Approval
+from gateway.domain.cart import Cart, Line
+from gateway.domain.household import Household, Member
+from gateway.domain.order import Order, Shipment
+from gateway.domain.payment import (
+    Attempt,
+    AttemptState,
+    JournalEntry,
+    Operation,
+    OperationKind,
+    OperationState,
+    PaymentMethod,
+)
+from gateway.domain.records import MerchantAccount
+from gateway.domain.replenishment import Forecast, Plan
+from gateway.domain.stock import Device, Reading, Slot, Supply
+from gateway.steps.ports import Transaction
+from gateway.web.wording import Wording, amount, money
+
+MAX_PAYMENTS = 50
+MAX_READINGS_SHOWN = 12
+
+Signature = Literal["verified", "unsigned", "mixed", "none"]
+
+ATTEMPT_WORDS = {
+    AttemptState.CREATED: "About to be asked for",
+    AttemptState.UNKNOWN: "Outcome not known yet; we are asking",
+    AttemptState.REQUIRES_ACTION: "Needs your confirmation at the provider",
+    AttemptState.AUTHORIZED: "Held",
+    AttemptState.CAPTURE_PENDING: "Being debited",
+    AttemptState.CAPTURED: "Debited",
+    AttemptState.VOIDED: "Released, nothing debited",
+    AttemptState.DECLINED: "Declined",
+    AttemptState.EXPIRED: "Expired, nothing debited",
+    AttemptState.MANUAL_REVIEW: "Looked at by a person",
+}
+OPERATION_WORDS = {
+    OperationKind.AUTHORIZE: "Hold",
+    OperationKind.CAPTURE: "Debit",
+    OperationKind.VOID: "Release",
+    OperationKind.REFUND: "Refund",
+}
+OPERATION_STATE_WORDS = {
+    OperationState.CREATED: "about to be asked for",
+    OperationState.UNKNOWN: "outcome not known yet",
+    OperationState.PENDING: "pending",
+    OperationState.SUCCEEDED: "done",
+    OperationState.DECLINED: "declined",
+    OperationState.FAILED: "failed",
+    OperationState.MANUAL_REVIEW: "looked at by a person",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRow:
+    """One attempt in a list: what was held, debited and given back."""
+
+    id: str
+    cart_id: str
+    order_id: str | None
+    merchant: str
+    method: str
+    state: AttemptState
+    words: str
+    currency: str
+    amount_minor: int
+    amount: str
+    captured_minor: int
+    captured: str
+    refunded_minor: int
+    refunded: str
+    created_us: int
+    when: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationLink:
+    """One request to the provider; `journals` are the ledger entries it made."""
+
+    id: str
+    kind: OperationKind
+    state: OperationState
+    words: str
+    subject: str
+    amount_minor: int
+    amount: str
+    provider_ref: str
+    note: str
+    created_us: int
+    closed_us: int | None
+    when: str
+    journals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalLink:
+    """Who said yes, to how much, when."""
+
+    id: str
+    by_mandate: bool
+    who: str
+    mandate_id: str
+    amount_minor: int
+    amount: str
+    state: str
+    at_us: int
+    when: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingLink:
+    """One reading a forecast was made from; `signature` is what the gateway verified when it counted it."""
+
+    id: str
+    device_id: str
+    device: str
+    slot: str
+    level: str
+    at_us: int
+    when: str
+    epoch: int
+    seq: int
+    signed: bool
+    signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineLink:
+    """One cart line back to the readings: why it was bought."""
+
+    line_id: str
+    supply_id: str
+    supply: str
+    icon: str
+    what: str
+    amount_minor: int
+    amount: str
+    plan_id: str
+    plan_reasons: tuple[str, ...]
+    order_by_us: int
+    order_by: str
+    forecast_id: str
+    forecast: str
+    forecast_reasons: tuple[str, ...]
+    forecast_model: str
+    forecast_made_us: int
+    readings: tuple[ReadingLink, ...]
+    readings_in_all: int
+    signature: Signature
+    signature_words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentChain:
+    """One payment whole, from the debit back to the signatures."""
+
+    payment: PaymentRow
+    operations: tuple[OperationLink, ...]
+    approval: ApprovalLink
+    cart_id: str
+    cart_total: str
+    lines: tuple[LineLink, ...]
+
+
+def payment_rows(
+    tx: Transaction, household_id: str, *, limit: int = MAX_PAYMENTS, before: str | None = None
+) -> tuple[PaymentRow, ...]:
+    """Return the household's payments, newest first."""
+    attempts = tx.find(Attempt, household_id, newest=limit, before=before)
+    return tuple(_payment(tx, attempt, _wording(tx, household_id)) for attempt in attempts)
+
+
+def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> PaymentChain:
+    """Build one payment's chain; raises NotFound for another household's."""
+    attempt = tx.get(Attempt, household_id, attempt_id)
+    wording = _wording(tx, household_id)
+    cart = tx.get(Cart, household_id, attempt.cart_id)
+    operations = tx.find(Operation, household_id, attempt_id=attempt.id)
+    return PaymentChain(
+        payment=_payment(tx, attempt, wording),
+        operations=tuple(_operation(tx, operation, wording) for operation in operations),
+        approval=_approval(tx, tx.get(Approval, household_id, attempt.approval_id), wording),
+        cart_id=cart.id,
+        cart_total=money(cart.total_minor, cart.currency),
+        lines=tuple(_line(tx, cart, line, wording) for line in tx.find(Line, household_id, cart_id=cart.id)),
+    )
+
+
+def _payment(tx: Transaction, attempt: Attempt, wording: Wording) -> PaymentRow:
+    household_id = attempt.household_id
+    done = tx.find(Operation, household_id, attempt_id=attempt.id, state=OperationState.SUCCEEDED)
+    captured = sum(one.amount_minor for one in done if one.kind is OperationKind.CAPTURE)
+    refunded = sum(one.amount_minor for one in done if one.kind is OperationKind.REFUND)
+    cart = tx.get(Cart, household_id, attempt.cart_id)
+    orders = tx.find(Order, household_id, attempt_id=attempt.id)
+    return PaymentRow(
+        id=attempt.id,
+        cart_id=attempt.cart_id,
+        order_id=orders[0].id if orders else None,
+        merchant=tx.get(MerchantAccount, household_id, cart.merchant_id).name,
+        method=tx.get(PaymentMethod, household_id, attempt.payment_method_id).label,
+        state=attempt.state,
+        words=ATTEMPT_WORDS[attempt.state],
+        currency=attempt.currency,
+        amount_minor=attempt.amount_minor,
+        amount=money(attempt.amount_minor, attempt.currency),
+        captured_minor=captured,
+        captured=money(captured, attempt.currency),
+        refunded_minor=refunded,
+        refunded=money(refunded, attempt.currency),
+        created_us=attempt.created_us,
+        when=wording.day_and_clock(attempt.created_us),
+    )
+
+
+def _operation(tx: Transaction, operation: Operation, wording: Wording) -> OperationLink:
+    household_id = operation.household_id
+    journals = tx.find(JournalEntry, household_id, source_id=operation.id)
+    subject = ""
+    if operation.kind is OperationKind.CAPTURE:
+        shipment = tx.seek(Shipment, household_id, operation.subject_id)
+        subject = f"for the parcel shipped {wording.day(shipment.shipped_us)}" if shipment else ""
+    return OperationLink(
+        id=operation.id,
+        kind=operation.kind,
+        state=operation.state,
+        words=f"{OPERATION_WORDS[operation.kind]}, {OPERATION_STATE_WORDS[operation.state]}",
+        subject=subject,
+        amount_minor=operation.amount_minor,
+        amount=money(operation.amount_minor, operation.currency),
+        provider_ref=operation.provider_ref,
+        note=operation.note,
+        created_us=operation.created_us,
+        closed_us=operation.closed_us,
+        when=wording.day_and_clock(operation.created_us),
+        journals=tuple(entry.id for entry in journals),
+    )
+
+
+def _approval(tx: Transaction, approval: Approval, wording: Wording) -> ApprovalLink:
+    member = tx.seek(Member, approval.household_id, approval.member_id) if approval.member_id else None
+    return ApprovalLink(
+        id=approval.id,
+        by_mandate=approval.by_mandate,
+        who="Your standing mandate" if approval.by_mandate else member.name if member else "A former member",
+        mandate_id=approval.mandate_id,
+        amount_minor=approval.amount_minor,
+        amount=money(approval.amount_minor, approval.currency),
+        state=approval.state,
+        at_us=approval.at_us,
+        when=wording.day_and_clock(approval.at_us),
+    )
+
+
+def _line(tx: Transaction, cart: Cart, line: Line, wording: Wording) -> LineLink:
+    plan = tx.get(Plan, cart.household_id, line.plan_id)
+    forecast = tx.get(Forecast, cart.household_id, plan.forecast_id)
+    supply = tx.get(Supply, cart.household_id, line.supply_id)
+    readings = _readings(tx, forecast, wording)
+    signature, words = _signature(bool(entry["signed"]) for entry in forecast.evidence)
+    return LineLink(
+        line_id=line.id,
+        supply_id=supply.id,
+        supply=supply.name,
+        icon=supply.icon,
+        what=f"{line.packs} × {line.name}",
+        amount_minor=line.amount_minor,
+        amount=money(line.amount_minor, cart.currency),
+        plan_id=plan.id,
+        plan_reasons=tuple(plan.reasons),
+        order_by_us=plan.order_by_us,
+        order_by=wording.day(plan.order_by_us),
+        forecast_id=forecast.id,
+        forecast=_runs_out(forecast, wording),
+        forecast_reasons=tuple(forecast.reasons),
+        forecast_model=forecast.model,
+        forecast_made_us=forecast.made_us,
+        readings=readings,
+        readings_in_all=len(forecast.evidence),
+        signature=signature,
+        signature_words=words,
+    )
+
+
+def _readings(tx: Transaction, forecast: Forecast, wording: Wording) -> tuple[ReadingLink, ...]:
+    household_id = forecast.household_id
+    found = [
+        reading
+        for entry in forecast.evidence[-MAX_READINGS_SHOWN:]
+        if (reading := tx.seek(Reading, household_id, str(entry["reading_id"]))) is not None
+    ]
+    links = []
+    for reading in sorted(found, key=lambda reading: -reading.at_us):
+        device = tx.get(Device, household_id, reading.device_id)
+        level = "" if reading.quantity is None else amount(reading.quantity, reading.unit)
+        links.append(
+            ReadingLink(
+                id=reading.id,
+                device_id=device.id,
+                device=device.name,
+                slot=tx.get(Slot, household_id, reading.slot_id).name,
+                level=level or (reading.state or "not known"),
+                at_us=reading.at_us,
+                when=wording.day_and_clock(reading.at_us),
+                epoch=reading.epoch,
+                seq=reading.seq,
+                signed=reading.signed,
+                signature=_signature_of(reading, device),
+            )
+        )
+    return tuple(links)
+
+
+def _signature_of(reading: Reading, device: Device) -> str:
+    if not reading.signed:
+        return "Not signed"
+    key = f", key {device.public_key[:8]}…" if device.public_key else ""
+    return f"Signature verified{key}"
+
+
+def _signature(signed: Iterable[bool]) -> tuple[Signature, str]:
+    states = set(signed)
+    if not states:
+        return "none", "No reading behind it"
+    if states == {True}:
+        return "verified", "Every reading signed by its device"
+    if states == {False}:
+        return "unsigned", "No reading was signed"
+    return "mixed", "Some readings were not signed"
+
+
+def _runs_out(forecast: Forecast, wording: Wording) -> str:
+    if forecast.p10_us is None:
+        return "Lasts beyond the horizon" if forecast.beyond else "Level not known"
+    if forecast.p90_us is None:
+        return f"Empty {wording.short_day(forecast.p10_us)} or later, in 8 of 10 outcomes"
+    return f"Empty {wording.days(forecast.p10_us, forecast.p90_us)} in 8 of 10 outcomes"
+
+
+def _wording(tx: Transaction, household_id: str) -> Wording:
+    return Wording(tx.get(Household, household_id, household_id).time_zone)

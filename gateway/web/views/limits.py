@@ -1,0 +1,94 @@
+"""How much of a mandate's limits is spoken for, and how much is left."""
+
+from dataclasses import dataclass
+
+from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod, Reservation, ReservationState
+from gateway.domain.replenishment import DAY_US
+from gateway.steps.ports import Transaction
+from gateway.web.wording import money
+
+TAKEN_STATES = frozenset({ReservationState.RESERVED, ReservationState.USED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitMeter:
+    """A period's limit: what is used or held, and what it would be after one more order (`this_minor`)."""
+
+    used_minor: int
+    this_minor: int
+    limit_minor: int
+    period: str
+    used: str
+    limit: str
+    after: str
+    used_percent: float
+    after_percent: float
+    over: bool
+    words: str
+
+
+def used_in_period(tx: Transaction, mandate: Mandate, now_us: int) -> int:
+    """Return the minor units that orders of the running period hold or have used."""
+    taken = tx.find(Reservation, mandate.household_id, mandate_id=mandate.id, state=TAKEN_STATES)
+    return sum(one.amount_minor for one in taken if one.at_us > now_us - mandate.period_days * DAY_US)
+
+
+def limit_meter(mandate: Mandate, *, used_minor: int, this_minor: int) -> LimitMeter:
+    """Build the meter for a mandate and one order on top of what is used."""
+    limit, after = mandate.per_period_minor, used_minor + this_minor
+    period = period_words(mandate.period_days)
+    shown = money(limit, mandate.currency)
+    if after > limit:
+        words = f"{money(after - limit, mandate.currency)} over your {period} limit of {shown}"
+    else:
+        words = f"{money(after, mandate.currency)} of {shown} {period} limit after this order"
+    if this_minor == 0:
+        words = f"{money(used_minor, mandate.currency)} of {shown} {period} limit used"
+    return LimitMeter(
+        used_minor=used_minor,
+        this_minor=this_minor,
+        limit_minor=limit,
+        period=period,
+        used=money(used_minor, mandate.currency),
+        limit=shown,
+        after=money(after, mandate.currency),
+        used_percent=_share(used_minor, limit),
+        after_percent=_share(after, limit),
+        over=after > limit,
+        words=words,
+    )
+
+
+def period_words(days: int) -> str:
+    """Return "monthly", "weekly" or the number of days.
+
+    >>> period_words(30), period_words(14)
+    ('monthly', '14-day')
+    """
+    if 28 <= days <= 31:
+        return "monthly"
+    return {1: "daily", 7: "weekly", 365: "yearly"}.get(days, f"{days}-day")
+
+
+def usable_methods(
+    tx: Transaction, household_id: str, currency: str, *, now_us: int
+) -> list[tuple[PaymentMethod, Mandate]]:
+    """Return the active linked accounts of a currency with an active mandate each, the preferred one first."""
+    mandates = [
+        mandate
+        for mandate in tx.find(Mandate, household_id, state=MandateState.ACTIVE, currency=currency)
+        if mandate.valid_until_us is None or mandate.valid_until_us > now_us
+    ]
+    methods = tx.find(PaymentMethod, household_id, state=MethodState.ACTIVE, currency=currency)
+    pairs = []
+    for method in sorted(methods, key=lambda method: (method.rank, method.id)):
+        own = [mandate for mandate in mandates if mandate.payment_method_id == method.id]
+        # The general permission is what a person's own yes draws on; a standing one is narrower by nature.
+        own.sort(key=lambda mandate: (mandate.standing, mandate.id))
+        if own:
+            pairs.append((method, own[0]))
+    return pairs
+
+
+def _share(part: int, whole: int) -> float:
+    return 100.0 if whole <= 0 else max(0.0, min(100.0, 100 * part / whole))

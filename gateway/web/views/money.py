@@ -1,0 +1,152 @@
+"""Money: linked accounts, mandates with what is left of them, and the page that shows them with the ledger."""
+
+from dataclasses import dataclass
+
+from gateway.domain.household import Household
+from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
+from gateway.domain.records import MerchantAccount
+from gateway.domain.stock import Supply
+from gateway.steps.ports import Transaction
+from gateway.web.views.ledger import AccountRow, LedgerRow, account_rows, ledger_rows
+from gateway.web.views.limits import LimitMeter, limit_meter, used_in_period
+from gateway.web.views.stock import grouped
+from gateway.web.wording import Wording, money
+
+MAX_LEDGER_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MandateRow:
+    """One permission to debit, its limits and what is left of them."""
+
+    id: str
+    method_id: str
+    method: str
+    state: MandateState
+    standing: bool
+    title: str
+    per_order_minor: int
+    per_order: str
+    per_merchant_minor: int | None
+    per_merchant: str
+    scope: str
+    price_tolerance_percent: float
+    left_minor: int
+    left: str
+    meter: LimitMeter
+    valid_until_us: int | None
+    valid_until: str
+    currency: str
+    period_days: int
+    valid_from_us: int
+    merchant_id: str | None
+    supply_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodRow:
+    """One linked account."""
+
+    id: str
+    label: str
+    adapter: str
+    currency: str
+    state: MethodState
+    preferred: bool
+    rank: int
+    linked: str
+    created_us: int
+    mandates: tuple[MandateRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyView:
+    """The page of money; `ledger` is filtered by `account_id` when one is chosen."""
+
+    frozen_since_us: int | None
+    frozen: str
+    methods: tuple[MethodRow, ...]
+    mandates: tuple[MandateRow, ...]
+    accounts: tuple[AccountRow, ...]
+    ledger: tuple[LedgerRow, ...]
+    account_id: str | None
+
+
+def money_view(tx: Transaction, household_id: str, *, now_us: int, account_id: str | None = None) -> MoneyView:
+    """Build the page of money; raises NotFound for an account of another household."""
+    household = tx.get(Household, household_id, household_id)
+    frozen_us = household.frozen_since_us
+    mandates = mandate_rows(tx, household_id, now_us=now_us)
+    return MoneyView(
+        frozen_since_us=frozen_us,
+        frozen="" if frozen_us is None else f"Frozen since {Wording(household.time_zone).when(frozen_us, now_us)}",
+        methods=method_rows(tx, household_id, mandates),
+        mandates=mandates,
+        accounts=account_rows(tx, household_id),
+        ledger=ledger_rows(tx, household_id, limit=MAX_LEDGER_ROWS, account_id=account_id),
+        account_id=account_id,
+    )
+
+
+def method_rows(tx: Transaction, household_id: str, mandates: tuple[MandateRow, ...]) -> tuple[MethodRow, ...]:
+    """Return the linked accounts, the preferred one first, each with its mandates."""
+    wording = Wording(tx.get(Household, household_id, household_id).time_zone)
+    of_method = grouped(mandates, "method_id")
+    methods = sorted(tx.find(PaymentMethod, household_id), key=lambda method: (method.rank, method.id))
+    active = [method.id for method in methods if method.state is MethodState.ACTIVE]
+    return tuple(
+        MethodRow(
+            id=method.id,
+            label=method.label,
+            adapter=method.adapter,
+            currency=method.currency,
+            state=method.state,
+            preferred=active[:1] == [method.id],
+            rank=method.rank,
+            linked=wording.day(method.created_us),
+            created_us=method.created_us,
+            mandates=tuple(of_method.get(method.id, [])),
+        )
+        for method in methods
+    )
+
+
+def mandate_rows(tx: Transaction, household_id: str, *, now_us: int) -> tuple[MandateRow, ...]:
+    """Return the mandates with what their running period used."""
+    wording = Wording(tx.get(Household, household_id, household_id).time_zone)
+    methods = {method.id: method.label for method in tx.find(PaymentMethod, household_id)}
+    merchants = {merchant.id: merchant.name for merchant in tx.find(MerchantAccount, None)}
+    supplies = {supply.id: supply.name for supply in tx.find(Supply, household_id)}
+    rows = []
+    for mandate in tx.find(Mandate, household_id):
+        used = used_in_period(tx, mandate, now_us)
+        left = max(0, mandate.per_period_minor - used)
+        limit = mandate.per_merchant_minor
+        scope = [merchants.get(mandate.merchant_id or "", ""), supplies.get(mandate.supply_id or "", "")]
+        rows.append(
+            MandateRow(
+                id=mandate.id,
+                method_id=mandate.payment_method_id,
+                method=methods[mandate.payment_method_id],
+                state=mandate.state,
+                standing=mandate.standing,
+                title="Approves by itself within these limits" if mandate.standing else "Debited after your OK",
+                per_order_minor=mandate.per_order_minor,
+                per_order=money(mandate.per_order_minor, mandate.currency),
+                per_merchant_minor=limit,
+                per_merchant="" if limit is None else money(limit, mandate.currency),
+                scope=", ".join(part for part in scope if part),
+                price_tolerance_percent=mandate.price_tolerance_percent,
+                left_minor=left,
+                left=money(left, mandate.currency),
+                meter=limit_meter(mandate, used_minor=used, this_minor=0),
+                valid_until_us=mandate.valid_until_us,
+                valid_until="" if mandate.valid_until_us is None else wording.day(mandate.valid_until_us),
+                currency=mandate.currency,
+                period_days=mandate.period_days,
+                valid_from_us=mandate.valid_from_us,
+                merchant_id=mandate.merchant_id,
+                supply_id=mandate.supply_id,
+            )
+        )
+    return tuple(rows)

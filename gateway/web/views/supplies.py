@@ -1,0 +1,268 @@
+"""The list of supplies: what is left, when it runs out, what is planned, and the one sentence above it all."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.domain.cart import Cart, CartState
+from gateway.domain.order import LineState, Order, OrderLine, OrderState
+from gateway.domain.replenishment import DAY_US, Forecast
+from gateway.domain.stock import Supply
+from gateway.steps.ports import Transaction
+from gateway.web.views.stock import Stock, is_listening, read_stock
+from gateway.web.wording import MONTHS, amount, count, percent
+
+TileState = Literal["ok", "low", "out", "unknown"]
+PlanKind = Literal["none", "off", "planned", "waiting", "snoozed", "approved", "arriving", "late", "arrived", "trouble"]
+
+SOON_EMPTY_US = 4 * DAY_US
+FAR_US = 60 * DAY_US
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyRow:
+    """One supply in the list.
+
+    `quantity` is what the devices hold, in `unit`, None when unknown; `level_percent` its share of `capacity`,
+    0 to 100. `level` says it in words, also for a thing that knows no number ("Low").
+    """
+
+    id: str
+    name: str
+    kind: str
+    icon: str
+    unit: str
+    state: TileState
+    quantity: float | None
+    capacity: float
+    sealed_quantity: float
+    level_percent: float | None
+    reorder_percent: float | None
+    level: str
+    amount: str
+    device: str
+    room: str
+    p10_us: int | None
+    p50_us: int | None
+    p90_us: int | None
+    order_by_us: int | None
+    run_out: str
+    plan_kind: PlanKind
+    plan: str
+    live: bool
+    signed: bool
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppliesView:
+    """The page's list, worst first, and its headline."""
+
+    headline: str
+    summary: str
+    rows: tuple[SupplyRow, ...]
+    rooms: tuple[str, ...]
+
+    @property
+    def low(self) -> tuple[SupplyRow, ...]:
+        """The supplies that are low or may be empty soon."""
+        return tuple(row for row in self.rows if row.state in {"low", "out"})
+
+
+def supplies_view(tx: Transaction, household_id: str, *, now_us: int) -> SuppliesView:
+    """Build the list of a household's supplies."""
+    stock = read_stock(tx, household_id, now_us=now_us)
+    rows = sorted((supply_row(stock, supply) for supply in stock.supplies), key=_urgency)
+    return SuppliesView(
+        headline=headline(rows),
+        summary=_summary(stock, rows),
+        rows=tuple(rows),
+        rooms=tuple(sorted({row.room for row in rows if row.room})),
+    )
+
+
+def supply_row(stock: Stock, supply: Supply) -> SupplyRow:
+    """Build one row from what was read."""
+    slots = stock.slots.get(supply.id, [])
+    forecast = stock.forecasts.get(supply.id)
+    quantity, capacity = level_of(stock, supply.id)
+    share = None if quantity is None or capacity <= 0 else max(0.0, min(100.0, 100 * quantity / capacity))
+    devices = stock.devices_of(supply.id)
+    said = _said(stock, supply.id)
+    plan_kind, plan = plan_words(stock, supply.id)
+    reorder = forecast.reorder_quantity if forecast is not None else None
+    return SupplyRow(
+        id=supply.id,
+        name=supply.name,
+        kind=supply.kind,
+        icon=supply.icon,
+        unit=supply.unit,
+        state=_tile_state(stock.now_us, forecast, quantity, said),
+        quantity=quantity,
+        capacity=capacity,
+        sealed_quantity=supply.sealed_quantity,
+        level_percent=share,
+        reorder_percent=None if reorder is None or capacity <= 0 else max(0.0, min(100.0, 100 * reorder / capacity)),
+        level=percent(share)
+        if share is not None
+        else {"low": "Low", "empty": "Empty", "ok": "Fine"}.get(said or "", "Unknown"),
+        amount=_amount_words(supply, quantity),
+        device=", ".join(device.name for device in devices),
+        room=devices[0].room if devices else "",
+        p10_us=forecast.p10_us if forecast else None,
+        p50_us=forecast.p50_us if forecast else None,
+        p90_us=forecast.p90_us if forecast else None,
+        order_by_us=forecast.order_by_us if forecast else None,
+        run_out=run_out_words(stock, forecast, said, known=quantity is not None, slots=len(slots)),
+        plan_kind=plan_kind,
+        plan=plan,
+        live=any(is_listening(device) for device in devices),
+        signed=forecast.signed if forecast else False,
+        stale=forecast is not None and forecast.fresh_until_us < stock.now_us,
+    )
+
+
+def level_of(stock: Stock, supply_id: str) -> tuple[float | None, float]:
+    """Return what the devices hold of a supply and how much they can hold; one unknown slot makes the sum unknown."""
+    slots = stock.slots.get(supply_id, [])
+    quantities = [level.quantity if (level := stock.levels.get(slot.id)) else None for slot in slots]
+    known = [quantity for quantity in quantities if quantity is not None]
+    capacity = sum(slot.capacity for slot in slots)
+    return (sum(known) if known and len(known) == len(slots) else None), capacity
+
+
+def run_out_words(stock: Stock, forecast: Forecast | None, said: str | None, *, known: bool, slots: int) -> str:
+    """Return the words for when a supply runs out: a range of days that holds 8 in 10 outcomes."""
+    if slots == 0:
+        return "No device reports it"
+    if forecast is None or (forecast.p10_us is None and not forecast.beyond):
+        unknown = "Learning how fast it goes" if known else "Level not known"
+        return {"low": "Says it is low", "empty": "Says it is empty", "ok": "Says it is fine"}.get(said or "", unknown)
+    return depletion_words(stock, forecast.p10_us, forecast.p90_us)
+
+
+def depletion_words(stock: Stock, p10_us: int | None, p90_us: int | None) -> str:
+    """Return "Runs out 28–30 Nov"; a bound that is None lies beyond what is forecast."""
+    wording, now_us = stock.wording, stock.now_us
+    if p10_us is None or p10_us > now_us + FAR_US:
+        return f"Lasts past {MONTHS[wording.date(now_us + FAR_US).month - 1]}"
+    first = max(p10_us, now_us)
+    if p90_us is None:
+        return f"Runs out {wording.short_day(first)} or later"
+    last = max(p90_us, first)
+    if wording.date(last) == wording.date(now_us):
+        return "Runs out today" if p90_us > now_us else "Probably empty"
+    return f"Runs out {wording.days(first, last)}"
+
+
+def plan_words(stock: Stock, supply_id: str) -> tuple[PlanKind, str]:
+    """Return what will happen next for a supply: the step furthest along wins."""
+    wording = stock.wording
+    if supply_id in stock.order_lines:
+        return _order_words(stock, *stock.order_lines[supply_id][0])
+    if supply_id in stock.cart_lines:
+        return _cart_words(stock, stock.cart_lines[supply_id][0])
+    if supply_id in stock.plans:
+        return "planned", f"Order planned {wording.short_day(max(stock.plans[supply_id].order_by_us, stock.now_us))}"
+    policy = stock.policies.get(supply_id)
+    if policy is None or not policy.enabled:
+        return "off", "Not reordered"
+    forecast = stock.forecasts.get(supply_id)
+    if forecast is not None and forecast.order_by_us is not None:
+        return "planned", f"Order by {wording.short_day(max(forecast.order_by_us, stock.now_us))}"
+    return "none", "No order planned"
+
+
+def headline(rows: list[SupplyRow]) -> str:
+    """Return the fact as one sentence.
+
+    >>> headline([])
+    'Nothing is watched yet'
+    """
+    low = [row for row in rows if row.state in {"low", "out"}]
+    if not rows:
+        return "Nothing is watched yet"
+    if len(low) == 1:
+        return f"{low[0].name} {'may run out soon' if low[0].state == 'out' else 'is running low'}"
+    if low:
+        return f"{count(len(low), 'supply', 'supplies')} are running low"
+    if all(row.state == "unknown" for row in rows):
+        return "Waiting for the first readings"
+    return "Everything is stocked"
+
+
+def _order_words(stock: Stock, order: Order, line: OrderLine) -> tuple[PlanKind, str]:
+    if order.state is OrderState.PAYMENT_DUE:
+        return "trouble", "Shipped, payment due"
+    if line.state in {LineState.DELIVERED, LineState.SHORT}:
+        return "arrived", "Delivered, refill not seen yet"
+    if order.state is OrderState.PLACING:
+        return "approved", "Being ordered"
+    if order.promised_us is None:
+        return "arriving", "On its way" if line.state is LineState.SHIPPED else "Ordered"
+    if order.late or order.promised_us < stock.now_us - DAY_US:
+        return "late", f"Late, was due {stock.wording.short_day(order.promised_us)}"
+    return "arriving", f"Arrives {stock.wording.day(order.promised_us)}"
+
+
+def _cart_words(stock: Stock, cart: Cart) -> tuple[PlanKind, str]:
+    match cart.state:
+        case CartState.AWAITING_APPROVAL:
+            return "waiting", "Waiting for your OK"
+        case CartState.SNOOZED if cart.snoozed_until_us is not None:
+            return "snoozed", f"Snoozed until {stock.wording.short_day(cart.snoozed_until_us)}"
+        case CartState.APPROVED | CartState.HELD if cart.promised_us is not None:
+            return "approved", f"Arrives {stock.wording.day(cart.promised_us)}"
+        case CartState.APPROVED | CartState.HELD:
+            return "approved", "Approved"
+        case _:
+            return "planned", "In an order"
+
+
+def _tile_state(now_us: int, forecast: Forecast | None, quantity: float | None, said: str | None) -> TileState:
+    if said == "empty" or quantity == 0:
+        return "out"
+    if forecast is not None and forecast.p10_us is not None and forecast.p10_us < now_us + SOON_EMPTY_US:
+        return "out"
+    if said == "low":
+        return "low"
+    if quantity is None and said is None:
+        return "unknown"
+    on_hand = forecast.on_hand if forecast is not None else None
+    if forecast is not None and forecast.reorder_quantity is not None and on_hand is not None:
+        return "low" if on_hand <= forecast.reorder_quantity else "ok"
+    return "ok"
+
+
+def _said(stock: Stock, supply_id: str) -> str | None:
+    """Return the worst word the supply's slots said: empty, low or ok; None when they speak in numbers."""
+    words = {
+        level.state for slot in stock.slots.get(supply_id, []) if (level := stock.levels.get(slot.id)) and level.state
+    }
+    return next((word for word in ("empty", "low", "ok") if word in words), None)
+
+
+def _amount_words(supply: Supply, quantity: float | None) -> str:
+    shelf = f"{amount(supply.sealed_quantity, supply.unit)} on the shelf" if supply.sealed_quantity > 0 else ""
+    # A level in percent needs no second figure beside it.
+    left = amount(quantity, supply.unit) if quantity is not None and supply.unit != "%" else ""
+    return " + ".join(part for part in (left, shelf) if part)
+
+
+def _summary(stock: Stock, rows: list[SupplyRow]) -> str:
+    waiting = {cart.id for cart, _ in stock.cart_lines.values() if cart.state is CartState.AWAITING_APPROVAL}
+    arriving = [
+        order.promised_us for lines in stock.order_lines.values() for order, _ in lines if order.promised_us is not None
+    ]
+    parts = []
+    if waiting:
+        parts.append(f"{count(len(waiting), 'order is', 'orders are')} waiting for your OK.")
+    if arriving:
+        parts.append(f"A refill arrives {stock.wording.day(max(min(arriving), stock.now_us))}.")
+    if rows and not waiting:
+        parts.append("Nothing else needs you." if arriving else "Nothing needs you.")
+    return " ".join(parts)
+
+
+def _urgency(row: SupplyRow) -> tuple[int, int, str]:
+    order = {"out": 0, "low": 1, "ok": 2, "unknown": 3}
+    return order[row.state], row.p10_us if row.p10_us is not None else 2**62, row.name
