@@ -1,8 +1,11 @@
 """The locks and the front-end files keep what the set-up promises."""
 
+import ast
 import json
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,18 @@ def test_the_locks_hold_all_that_the_project_names() -> None:
         "requirements.txt"
     )
     assert names(project["dependency-groups"]["dev"]) <= locked("requirements-dev.txt") | locked("requirements.txt")
+
+
+@pytest.mark.parametrize("room", ["gateway", "devices", "forecasting", "payments", "simulators"])
+def test_a_room_imports_only_what_the_run_time_lock_brings(room: str) -> None:
+    trees = [ast.parse(path.read_text()) for path in (ROOT / room).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    tops = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
+    brought_by = packages_distributions()
+    third_party = {top: names(brought_by.get(top, [top])) for top in tops if not (ROOT / top).is_dir()}
+    assert {top for top, wanted in third_party.items() if not wanted & locked("requirements.txt")} == set()
 
 
 def test_the_front_end_lock_is_that_of_package_json() -> None:
