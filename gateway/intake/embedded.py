@@ -76,6 +76,10 @@ class EmbeddedIntake:
         loop.call_soon_threadsafe(stopping.set)
         self._thread.join()
 
+    def is_listening(self) -> bool:
+        """Whether devices can connect."""
+        return self._thread.is_alive() and self._started.done()
+
     def publish_command(self, device_id: str, payload: bytes) -> bool:
         """Send to the device's command topic; False when it is not connected or does not listen (nothing is queued)."""
         loop, broker, _ = self._started.result(START_TIMEOUT_SECONDS)

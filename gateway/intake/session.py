@@ -97,15 +97,19 @@ class SessionIntake:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def wait_until_listening(self, timeout_seconds: float) -> bool:
-        """Wait until the broker has confirmed the subscriptions; False when the time is over."""
-        return self._subscribed.wait(timeout_seconds)
+    def is_listening(self) -> bool:
+        """Whether the broker is reached and has confirmed the subscriptions."""
+        return self._subscribed.is_set()
 
     def publish_command(self, device_id: str, payload: bytes) -> bool:
-        """Send to the device's command topic by way of the broker; False when the broker is not reached."""
-        return (
-            self._client.publish(build_topic(device_id, "command"), payload, qos=1).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
-        )
+        """Send to the device's command topic by way of the broker; False when the broker is not reached.
+
+        A device with a durable session gets it when it comes back, at least once.
+        """
+        if not self._client.is_connected():
+            return False
+        sent = self._client.publish(build_topic(device_id, "command"), payload, qos=1)
+        return sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def committed(self, receipts: Sequence[tuple[BrokerMessage, Receipt]]) -> None:
         """Acknowledge a committed batch, in order (called by the batcher, on its thread)."""

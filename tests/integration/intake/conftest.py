@@ -125,7 +125,7 @@ def mosquitto_gateway(directory: Path) -> Iterator[Gateway]:
     )
     intake.start()
     try:
-        eventually(lambda: intake.wait_until_listening(0.1))
+        eventually(intake.is_listening)
         yield Gateway("mosquitto", port, intake, inbox, devices, mosquitto)
     finally:
         intake.stop()

@@ -73,7 +73,7 @@ def test_garbage_on_the_port_ends_its_own_connection_only(gateway: Gateway, seed
     with gateway.connected("fridge-a") as device:
         with Client(gateway.port) as stranger:
             stranger.send(random.Random(seed).randbytes(200))  # noqa: S311 — a seed to replay, no secret
-            stranger.socket.shutdown(1)
+            stranger.finish_sending()
             stranger.read_until_end()
         device.publish(TOPIC, READING, 1)
         assert acknowledgement(device) == {"epoch": 1, "committed": [[1, 1]]}
@@ -100,7 +100,7 @@ def test_garbage_on_the_port_ends_its_own_connection_only(gateway: Gateway, seed
 def test_a_device_that_breaks_the_protocol_is_hung_up_on(embedded: Gateway, data: bytes) -> None:
     with embedded.connected("fridge-a") as device:
         device.send(data)
-        device.socket.shutdown(1)
+        device.finish_sending()
         assert [answer.kind for answer in device.read_until_end() if answer.kind not in (SUBACK, PINGRESP)] == []
     assert_goes_on(embedded)
     assert embedded.stored() == [("fridge-b", 1)]
@@ -119,7 +119,7 @@ def test_random_packets_of_an_enrolled_device_stop_nothing(embedded: Gateway) ->
             try:
                 for _ in range(source.randrange(1, 5)):
                     device.send(packet(source.randrange(256), source.randbytes(source.randrange(40))))
-                device.socket.shutdown(1)
+                device.finish_sending()
                 device.read_until_end()
             except (ConnectionEnded, OSError):
                 continue

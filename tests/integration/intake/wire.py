@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -154,10 +155,15 @@ class Client:
         self.send(b"\xe0\x00")
         self.close()
 
+    def finish_sending(self) -> None:
+        """Tell the broker that nothing more comes; it may have hung up already."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
     def disconnect_and_read(self) -> list[Packet]:
         """Say goodbye, then read what was still on its way, as a careful client does."""
         self.send(b"\xe0\x00")
-        self.socket.shutdown(socket.SHUT_WR)
+        self.finish_sending()
         return self.read_until_end()
 
     def close(self) -> None:
