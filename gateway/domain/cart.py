@@ -13,11 +13,10 @@ MAX_LINES = 30
 class CartState(StrEnum):
     """Where a cart stands.
 
-    filling → awaiting_approval → approved → held → ordered;
+    awaiting_approval → approved → held → ordered;
     or skipped, snoozed, expired, declined (by the payment provider), rejected (by the merchant).
     """
 
-    FILLING = "filling"
     AWAITING_APPROVAL = "awaiting_approval"
     APPROVED = "approved"
     HELD = "held"
@@ -29,7 +28,7 @@ class CartState(StrEnum):
     REJECTED = "rejected"
 
 
-OPEN_STATES = frozenset({CartState.FILLING, CartState.AWAITING_APPROVAL, CartState.APPROVED, CartState.HELD})
+OPEN_STATES = frozenset({CartState.AWAITING_APPROVAL, CartState.APPROVED, CartState.HELD})
 UNDOABLE_STATES = frozenset({CartState.APPROVED, CartState.HELD})
 
 

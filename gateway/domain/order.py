@@ -26,7 +26,10 @@ OPEN_ORDER_STATES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An order at a merchant. Its id is the idempotency key and our reference there."""
+    """An order at a merchant. Its id is the idempotency key and our reference there.
+
+    `looks`: how often the merchant was asked what became of it while its answer was missing.
+    """
 
     id: str
     household_id: str
@@ -41,6 +44,7 @@ class Order:
     placed_us: int | None
     closed_us: int | None
     late: bool
+    looks: int
     note: str
     created_us: int
 

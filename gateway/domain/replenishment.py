@@ -36,13 +36,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastState:
-    """The O(1) state of one slot (id = slot id) and where in its level's `used_total` it last looked."""
+    """What is known about the use of one slot (id = slot id): the forecasting room's O(1) state."""
 
     id: str
     household_id: str
     slot_id: str
-    used_total: float
-    as_of_us: int
     state: dict[str, Any]
 
 

@@ -69,7 +69,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supply:
-    """What a household keeps in stock. `sealed_quantity`: unopened packs on the shelf, in `unit`."""
+    """What a household keeps in stock. `sealed_quantity`: unopened packs on the shelf, in `unit`.
+
+    Before `quiet_until_us` nothing is planned: a person skipped it, nobody answered, or an account was declined.
+    """
 
     id: str
     household_id: str
@@ -78,6 +81,7 @@ class Supply:
     unit: str
     icon: str
     sealed_quantity: float
+    quiet_until_us: int
     created_us: int
 
 
@@ -138,10 +142,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """The estimate of one slot after cleaning (id = slot id).
+    """The estimate of one slot after cleaning (id = slot id). `tracker` is the forecasting room's state.
 
-    `used_total` is the estimated consumption since the slot was first seen, in the slot's unit; forecast takes
-    differences of it. `tracker` is the forecasting room's state.
+    `consumed`: stretches (used, from_us, to_us) that forecast has not learned from yet; it takes them out.
     """
 
     id: str
@@ -150,8 +153,9 @@ class Level:
     quantity: float | None
     sd: float
     state: str | None
-    used_total: float
+    consumed: tuple[tuple[float, int, int], ...]
     as_of_us: int
+    epoch: int | None
     reading_id: str | None
     signed: bool
     by_hand: bool

@@ -1,1 +1,57 @@
-"""The river: one file a verb, one public function a file. Steps meet only in rows; the worker runs what is due."""
+"""The river: one file a verb, one public function a file. Steps meet only in rows; the worker runs what is due.
+
+    receive → record → forecast → plan → fill → approve → authorize → place → capture → observe
+
+A step that stays inside takes (transaction, item, now) and changes rows in the worker's transaction. A step that calls
+out takes (item, services) and is prepare, call, settle: no transaction is open while it calls. Intake calls receive,
+the web calls approve; all else is found by gateway/worker.py in the rows of work.
+"""
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+from gateway.domain.records import WorkItem
+from gateway.steps.authorize import authorize
+from gateway.steps.capture import capture
+from gateway.steps.challenge import challenge
+from gateway.steps.consent import consent
+from gateway.steps.expire import expire
+from gateway.steps.fill import fill
+from gateway.steps.forecast import forecast
+from gateway.steps.notice import notice
+from gateway.steps.observe import observe
+from gateway.steps.place import place
+from gateway.steps.plan import plan
+from gateway.steps.ports import Services, Transaction
+from gateway.steps.record import record
+from gateway.steps.refund import refund
+from gateway.steps.release import release
+from gateway.steps.settle import settle
+from gateway.steps.sync import sync
+
+Inside = Callable[[Transaction, WorkItem, int], None]
+CallsOut = Callable[[WorkItem, Services], None]
+
+RIVER = ("receive", "record", "forecast", "plan", "fill", "approve", "authorize", "place", "capture", "observe")
+BRANCHES = ("release", "sync", "notice", "refund", "expire", "settle", "challenge")
+
+INSIDE: MappingProxyType[str, Inside] = MappingProxyType({"forecast": forecast, "plan": plan, "expire": expire})
+CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
+    {
+        "record": record,
+        "fill": fill,
+        "approve": consent,
+        "authorize": authorize,
+        "place": place,
+        "capture": capture,
+        "observe": observe,
+        "release": release,
+        "sync": sync,
+        "notice": notice,
+        "refund": refund,
+        "settle": settle,
+        "challenge": challenge,
+    }
+)
+
+__all__ = ["BRANCHES", "CALLS_OUT", "INSIDE", "RIVER", "CallsOut", "Inside"]

@@ -1,6 +1,6 @@
 """What the steps need of the world: time, a transaction, merchants, payment adapters. Each a page, none a framework."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -57,13 +57,19 @@ class Transaction(Protocol):
         household_id: str | None,
         *,
         newest: int | None = None,
+        before: str | None = None,
         **equals: Scalar | frozenset[str],
     ) -> list[Entity]:
         """Return the household's entities whose columns equal the values (a frozenset means any of them).
 
-        Ordered by id, oldest first; `newest=N` returns the N newest, newest first. `household_id` None reads all
+        Ordered by id, oldest first; `newest=N` returns the N newest, newest first; `before` leaves out that id and all
+        above it, for the next page of a newest-first list. `household_id` None reads all
         households and is for the operator's work alone.
         """
+        ...
+
+    def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
+        """Yield all of the household's entities in the order of their ids, in pages; for whole-book reads."""
         ...
 
     def add(self, entity: object) -> None:
@@ -90,6 +96,10 @@ class Transaction(Protocol):
 
     def cancel_work(self, step: str, subject_id: str) -> None:
         """Take back a row that is not needed any more; a running step finishes."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo only what was written inside when an exception leaves the block."""
         ...
 
     def hold(self, item: WorkItem) -> None:

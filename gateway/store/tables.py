@@ -150,6 +150,7 @@ class SupplyRow(Owned, table=True):
     unit: str
     icon: str
     sealed_quantity: float
+    quiet_until_us: int = big()
     created_us: int = big()
 
 
@@ -219,8 +220,9 @@ class LevelRow(Owned, table=True):
     quantity: float | None = None
     sd: float
     state: str | None = None
-    used_total: float
+    consumed: Any = json()
     as_of_us: int = big()
+    epoch: int | None = maybe_big()
     reading_id: str | None = None
     signed: bool
     by_hand: bool
@@ -275,8 +277,6 @@ class ForecastStateRow(Owned, table=True):
     __tablename__ = "forecast_state"
     __table_args__ = (of("slot", "slot_id"),)
     slot_id: str
-    used_total: float
-    as_of_us: int = big()
     state: Any = json()
 
 
@@ -593,6 +593,7 @@ class OrderRow(Owned, table=True):
     placed_us: int | None = maybe_big()
     closed_us: int | None = maybe_big()
     late: bool
+    looks: int
     note: str
     created_us: int = big()
 

@@ -18,6 +18,7 @@ Entity = TypeVar("Entity")
 
 LEASE_US = 60_000_000
 MAX_FOUND = 5_000
+PAGE = 1_000
 
 _work: Any = WorkRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
 _cursor: Any = CursorRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
@@ -61,12 +62,15 @@ class SqlTransaction:
         household_id: str | None,
         *,
         newest: int | None = None,
+        before: str | None = None,
         **equals: Scalar | frozenset[str],
     ) -> list[Entity]:
         rows = table(entity)
         query = select(rows)
         if household_id is not None:
             query = query.where(rows.c.household_id == household_id)
+        if before is not None:
+            query = query.where(rows.c.id < before)
         for name, value in equals.items():
             column = rows.c[name]
             if isinstance(value, frozenset):
@@ -78,6 +82,18 @@ class SqlTransaction:
         else:
             query = query.order_by(rows.c.id.desc()).limit(min(newest, MAX_FOUND))
         return [mapping.to_entity(entity, row) for row in self.connection.execute(query)]
+
+    def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
+        rows = table(entity)
+        after = ""
+        while True:
+            query = select(rows).where(rows.c.household_id == household_id, rows.c.id > after)
+            page = self.connection.execute(query.order_by(rows.c.id).limit(PAGE)).all()
+            for row in page:
+                yield mapping.to_entity(entity, row)
+            if len(page) < PAGE:
+                return
+            after = page[-1].id
 
     def add(self, entity: object) -> None:
         self.connection.execute(insert(table(type(entity))).values(mapping.to_values(entity)))
@@ -132,6 +148,11 @@ class SqlTransaction:
 
     def cancel_work(self, step: str, subject_id: str) -> None:
         self.connection.execute(delete(_work).where(_work.c.step == step, _work.c.subject_id == subject_id))
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        with self.connection.begin_nested():
+            yield
 
     def hold(self, item: WorkItem) -> None:
         held = self.connection.execute(

@@ -96,10 +96,11 @@ class WorkQueue:
                 .values(lease_until_wall_us=0, not_before_wall_us=self._wall_us() + pause, last_error=error[:1000])
             )
 
-    def is_idle(self, now_us: int) -> bool:
-        """Say whether no work is due at this policy time, leased or waiting for real time included."""
+    def is_idle(self, now_us: int, *, besides: frozenset[str]) -> bool:
+        """Say whether no work but these steps is due at this time, leased or waiting for real time included."""
         with self._engine.connect() as connection:
             due = select(func.count()).select_from(_work).where(_work.c.due_us <= now_us)
+            due = due.where(_work.c.step.not_in(sorted(besides)))
             return connection.execute(due).scalar_one() == 0
 
     def next_due_us(self) -> int | None:

@@ -259,6 +259,7 @@ def upgrade() -> None:
         sa.Column("unit", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("icon", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("sealed_quantity", sa.Float(), nullable=False),
+        sa.Column("quiet_until_us", sa.BigInteger(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["household_id"],
@@ -537,8 +538,6 @@ def upgrade() -> None:
         sa.Column("household_id", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
         sa.Column("id", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
         sa.Column("slot_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("used_total", sa.Float(), nullable=False),
-        sa.Column("as_of_us", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["household_id", "slot_id"],
@@ -554,8 +553,9 @@ def upgrade() -> None:
         sa.Column("quantity", sa.Float(), nullable=True),
         sa.Column("sd", sa.Float(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("used_total", sa.Float(), nullable=False),
+        sa.Column("consumed", sa.JSON(), nullable=False),
         sa.Column("as_of_us", sa.BigInteger(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=True),
         sa.Column("reading_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("signed", sa.Boolean(), nullable=False),
         sa.Column("by_hand", sa.Boolean(), nullable=False),
@@ -781,6 +781,7 @@ def upgrade() -> None:
         sa.Column("placed_us", sa.BigInteger(), nullable=True),
         sa.Column("closed_us", sa.BigInteger(), nullable=True),
         sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("looks", sa.Integer(), nullable=False),
         sa.Column("note", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,241 @@
+"""Approve: a person's yes, edit, snooze, skip, swap or undo; or a standing mandate's yes within its limits.
+
+Leaves an approval with `send_not_before_wall_us`, the time to undo, and a row for authorize. Nothing moves here.
+"""
+
+from dataclasses import dataclass, replace
+
+from gateway.domain.approval import Approval, ApprovalState
+from gateway.domain.cart import UNDOABLE_STATES, Cart, CartState, Line
+from gateway.domain.errors import Conflict, Invalid
+from gateway.domain.household import Household, Member
+from gateway.domain.order import OPEN_ORDER_STATES, Order
+from gateway.domain.payment import Attempt, Mandate, MandateState, MethodState, PaymentMethod
+from gateway.domain.replenishment import DAY_US, HOUR_US
+from gateway.domain.stock import PackOption
+from gateway.steps.plans import drop_plans
+from gateway.steps.ports import Transaction
+
+MAX_SNOOZE_US = 60 * DAY_US
+DECIDE_AGAIN_US = 24 * HOUR_US
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Yes, to the cart as it was in this version; None takes it as it is now. The method is the first unless named."""
+
+    version: int | None
+    payment_method_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveByMandate:
+    """The yes of a standing mandate that was found to cover the cart."""
+
+    mandate_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePacks:
+    """Another quantity of one line."""
+
+    line_id: str
+    packs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Another product for one line, from the alternatives the merchant quoted."""
+
+    line_id: str
+    sku: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """Ask again at that policy time, at that day's prices."""
+
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Not this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take the yes back, while the order has not been sent."""
+
+
+Decision = Approve | ApproveByMandate | ChangePacks | Swap | Snooze | Skip | Undo
+
+
+def approve(
+    tx: Transaction,
+    household_id: str,
+    cart_id: str,
+    decision: Decision,
+    *,
+    member: Member | None,
+    now_us: int,
+    wall_us: int,
+    undo_us: int,
+) -> Cart:
+    """Apply one decision to a cart and return the cart as it is afterwards.
+
+    Raises NotFound, NotAllowed (a viewer), Conflict (the cart has moved on, or was edited since it was looked at) and
+    Invalid (a quantity out of bounds, a product that was not offered, a snooze into the past).
+    """
+    cart = tx.get(Cart, household_id, cart_id)
+    if member is not None:
+        member.may_decide("decide on a cart")
+    match decision:
+        case Approve() | ApproveByMandate():
+            return _say_yes(tx, cart, decision, member=member, now_us=now_us, wall_us=wall_us, undo_us=undo_us)
+        case ChangePacks(line_id=line_id, packs=packs):
+            return _edit(tx, cart, tx.get(Line, household_id, line_id).with_packs(packs))
+        case Swap(line_id=line_id, sku=sku):
+            return _edit(tx, cart, _swapped(tx, tx.get(Line, household_id, line_id), sku))
+        case Snooze(until_us=until_us):
+            return _snooze(tx, cart, until_us, now_us)
+        case Skip():
+            return _skip(tx, cart, now_us)
+        case Undo():
+            return _undo(tx, cart, now_us)
+
+
+def _say_yes(
+    tx: Transaction,
+    cart: Cart,
+    decision: Approve | ApproveByMandate,
+    *,
+    member: Member | None,
+    now_us: int,
+    wall_us: int,
+    undo_us: int,
+) -> Cart:
+    cart.require("approve", CartState.AWAITING_APPROVAL)
+    if tx.get(Household, cart.household_id, cart.household_id).frozen_since_us is not None:
+        raise Conflict(
+            "household", cart.household_id, "frozen", "approve", hint="Lift the freeze on the Money page first."
+        )
+    if cart.decide_by_us is not None and now_us > cart.decide_by_us:
+        raise Conflict("cart", cart.id, "expired", "approve", hint="A new one follows if it is still needed.")
+    if isinstance(decision, ApproveByMandate):
+        mandate = tx.get(Mandate, cart.household_id, decision.mandate_id)
+    else:
+        if decision.version is not None and decision.version != cart.version:
+            raise Conflict("cart", cart.id, "changed", "approve", hint="It was edited since; look at it again.")
+        mandate = _permission(tx, cart, decision.payment_method_id)
+    tx.add(
+        Approval(
+            id=tx.new_id(),
+            household_id=cart.household_id,
+            cart_id=cart.id,
+            cart_version=cart.version,
+            member_id=None if member is None else member.id,
+            mandate_id=mandate.id,
+            payment_method_id=mandate.payment_method_id,
+            by_mandate=isinstance(decision, ApproveByMandate),
+            amount_minor=cart.total_minor,
+            currency=cart.currency,
+            state=ApprovalState.STANDING,
+            at_us=now_us,
+            send_not_before_wall_us=wall_us + undo_us,
+        )
+    )
+    approved = replace(cart, state=CartState.APPROVED, note="")
+    tx.save(approved)
+    tx.cancel_work("expire", cart.id)
+    tx.enqueue("authorize", cart.household_id, cart.id, due_us=now_us)
+    return approved
+
+
+def _permission(tx: Transaction, cart: Cart, method_id: str | None) -> Mandate:
+    """Return the mandate under which a person's yes is debited: of the method named, else of the first in order."""
+    methods = sorted(
+        tx.find(PaymentMethod, cart.household_id, state=MethodState.ACTIVE), key=lambda method: method.rank
+    )
+    for method in methods:
+        if method.currency != cart.currency or method_id not in {None, method.id}:
+            continue
+        for mandate in tx.find(Mandate, cart.household_id, payment_method_id=method.id, state=MandateState.ACTIVE):
+            if mandate.merchant_id in {None, cart.merchant_id}:
+                return mandate
+    raise Invalid("payment method", "no linked account may be debited for this cart; link one on the Money page")
+
+
+def _edit(tx: Transaction, cart: Cart, line: Line) -> Cart:
+    cart.require("change", CartState.AWAITING_APPROVAL)
+    if line.cart_id != cart.id:
+        raise Invalid("line", "it belongs to another cart")
+    tx.save(line)
+    priced = cart.priced(tx.find(Line, cart.household_id, cart_id=cart.id))
+    tx.save(priced)
+    return priced
+
+
+def _swapped(tx: Transaction, line: Line, sku: str) -> Line:
+    """Return the line with another offered product, at the quantity that comes nearest to what was wanted."""
+    chosen = next((offer for offer in line.alternatives if offer["sku"] == sku), None)
+    if chosen is None:
+        raise Invalid("sku", "the shop did not offer this product for the line")
+    if not chosen["in_stock"]:
+        raise Invalid("sku", "the shop has none of it at present")
+    known = tx.find(PackOption, line.household_id, supply_id=line.supply_id, sku=sku)
+    return replace(
+        line,
+        sku=sku,
+        gtin=chosen["gtin"],
+        name=chosen["name"],
+        detail=chosen["detail"],
+        pack_size=chosen["pack_size"],
+        packs=max(1, round(line.packs * line.pack_size / chosen["pack_size"])),
+        unit_price_minor=chosen["unit_price_minor"],
+        price_before_minor=known[0].last_price_minor if known else None,
+    )
+
+
+def _snooze(tx: Transaction, cart: Cart, until_us: int, now_us: int) -> Cart:
+    cart.require("snooze", CartState.AWAITING_APPROVAL)
+    if not now_us < until_us <= now_us + MAX_SNOOZE_US:
+        raise Invalid("until", "choose a time in the next 60 days")
+    snoozed = replace(cart, state=CartState.SNOOZED, snoozed_until_us=until_us, decide_by_us=None)
+    tx.save(snoozed)
+    tx.enqueue("expire", cart.household_id, cart.id, due_us=until_us)
+    return snoozed
+
+
+def _skip(tx: Transaction, cart: Cart, now_us: int) -> Cart:
+    cart.require("skip", CartState.AWAITING_APPROVAL, CartState.SNOOZED)
+    skipped = replace(cart, state=CartState.SKIPPED)
+    tx.save(skipped)
+    tx.cancel_work("expire", cart.id)
+    drop_plans(tx, cart, now_us=now_us, again_after_days=7)
+    return skipped
+
+
+def _undo(tx: Transaction, cart: Cart, now_us: int) -> Cart:
+    if cart.state in {CartState.SKIPPED, CartState.SNOOZED}:
+        raise Conflict("cart", cart.id, cart.state, "undo", hint="A new cart follows when it is time.")
+    cart.require("undo", *UNDOABLE_STATES)
+    sent = tx.find(Order, cart.household_id, cart_id=cart.id, state=frozenset(OPEN_ORDER_STATES))
+    if sent:
+        raise Conflict("order", sent[0].id, "sent", "undo", hint="Ask the shop to cancel it instead.")
+    for approval in tx.find(Approval, cart.household_id, cart_id=cart.id, state=ApprovalState.STANDING):
+        tx.save(replace(approval, state=ApprovalState.UNDONE))
+    for attempt in tx.find(Attempt, cart.household_id, cart_id=cart.id):
+        tx.enqueue("release", cart.household_id, attempt.id, due_us=now_us)
+    tx.cancel_work("place", cart.id)
+    decide_by_us = max(cart.decide_by_us or 0, now_us + DECIDE_AGAIN_US)
+    reopened = replace(
+        cart,
+        state=CartState.AWAITING_APPROVAL,
+        decide_by_us=decide_by_us,
+        version=cart.version + 1,
+        needs_person=("you took your approval back",),
+    )
+    tx.save(reopened)
+    tx.enqueue("expire", cart.household_id, cart.id, due_us=decide_by_us)
+    return reopened

@@ -1,0 +1,192 @@
+"""Authorize: an approved cart becomes an attempt; the amount is held where the provider can, the limit reserved always.
+
+Prepare writes the reservation, the attempt, its operation and the pending journal, and commits; only then is the
+provider called. A repeat after a crash finds the operation and sends it again under its own key.
+"""
+
+from dataclasses import dataclass, replace
+
+from gateway.domain.approval import Approval, ApprovalState
+from gateway.domain.cart import Cart, CartState, Line
+from gateway.domain.household import Household
+from gateway.domain.payment import (
+    LIVE_ATTEMPT_STATES,
+    UNCLOSED_OPERATION_STATES,
+    Attempt,
+    AttemptState,
+    Mandate,
+    MandateState,
+    MethodState,
+    Operation,
+    OperationKind,
+    OperationState,
+    PaymentMethod,
+    Reservation,
+    ReservationState,
+)
+from gateway.domain.records import WorkItem
+from gateway.domain.replenishment import MINUTE_US
+from gateway.steps.accounts import clearing_of, payable_of
+from gateway.steps.books import post
+from gateway.steps.calls import call_provider
+from gateway.steps.consent import as_request, as_rule, reserved
+from gateway.steps.outcomes import settle_operation
+from gateway.steps.ports import Services, Transaction
+from payments import adapter, ledger
+from payments import mandate as rules
+from payments.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    operation: Operation
+    method: PaymentMethod
+    mandate: Mandate
+
+
+def authorize(item: WorkItem, services: Services) -> None:
+    """Hold the approved amount of one cart (subject: cart id)."""
+    now_us = services.clock.now_us()
+    with services.unit_of_work.begin() as tx:
+        tx.hold(item)
+        prepared = _prepare(tx, item, now_us, services.clock.wall_us())
+        if prepared is None:
+            return
+    operation = prepared.operation
+    provider = services.providers.open(prepared.method.adapter)
+    request = adapter.Authorize(
+        key=operation.id,
+        reference=operation.id,
+        amount=Money(operation.amount_minor, operation.currency),
+        method_token=services.providers.token(prepared.method),
+        mandate_ref=prepared.mandate.provider_ref,
+    )
+    outcome = call_provider(lambda: provider.authorize(request))
+    with services.unit_of_work.begin() as tx:
+        tx.complete(item)
+        wall_us = services.clock.wall_us()
+        settle_operation(tx, operation.id, operation.household_id, outcome, now_us=now_us, wall_us=wall_us)
+
+
+def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> _Prepared | None:
+    household_id = item.household_id or ""
+    cart = tx.get(Cart, household_id, item.subject_id)
+    approvals = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
+    if cart.state is not CartState.APPROVED or not approvals:
+        tx.complete(item)
+        return None
+    approval = approvals[0]
+    method = tx.get(PaymentMethod, household_id, approval.payment_method_id)
+    mandate = tx.get(Mandate, household_id, approval.mandate_id)
+    tx.save(mandate)  # the row lock under which limits are counted, on databases with several writers
+    for attempt in tx.find(Attempt, household_id, cart_id=cart.id, state=frozenset(LIVE_ATTEMPT_STATES)):
+        if attempt.approval_id != approval.id:  # an undone try is still being released; at most one may live
+            tx.complete(item)
+            tx.enqueue("authorize", household_id, cart.id, due_us=now_us, not_before_wall_us=wall_us + 1_000_000)
+            return None
+        return _again(tx, item, attempt, method, mandate)
+    if tx.get(Household, household_id, household_id).frozen_since_us is not None:
+        tx.complete(item)
+        tx.enqueue("authorize", household_id, cart.id, due_us=now_us + 10 * MINUTE_US)
+        return None
+    if refusal := _refusal(tx, cart, approval, method, mandate, now_us):
+        _ask_person(tx, cart, approval, refusal, now_us)
+        tx.complete(item)
+        return None
+    return _begin(tx, cart, approval, method, mandate, now_us=now_us, wall_us=wall_us)
+
+
+def _again(
+    tx: Transaction, item: WorkItem, attempt: Attempt, method: PaymentMethod, mandate: Mandate
+) -> _Prepared | None:
+    """Find the operation a crash or a lost answer left open; a closed one needs nothing more."""
+    unclosed = frozenset(UNCLOSED_OPERATION_STATES)
+    open_operations = tx.find(
+        Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.AUTHORIZE, state=unclosed
+    )
+    if not open_operations:
+        tx.complete(item)
+        return None
+    operation = replace(open_operations[0], state=OperationState.UNKNOWN)
+    tx.save(operation)
+    return _Prepared(operation, method, mandate)
+
+
+def _refusal(
+    tx: Transaction, cart: Cart, approval: Approval, method: PaymentMethod, mandate: Mandate, now_us: int
+) -> tuple[str, ...]:
+    """Return why this must go back to a person: never a decline, never a debit."""
+    if method.state is not MethodState.ACTIVE:
+        return (f"{method.label} is {method.state}",)
+    if mandate.state is not MandateState.ACTIVE:
+        return (f"the mandate is {mandate.state}",)
+    if not approval.by_mandate:
+        return ()  # a person may go beyond the limits of a standing mandate
+    lines = tx.find(Line, cart.household_id, cart_id=cart.id)
+    match rules.covers(as_rule(mandate), as_request(cart, lines), reserved(tx, mandate), now_us):
+        case rules.Covered():
+            return ()
+        case rules.NotCovered(reasons=reasons):
+            return reasons
+
+
+def _ask_person(tx: Transaction, cart: Cart, approval: Approval, reasons: tuple[str, ...], now_us: int) -> None:
+    tx.save(replace(approval, state=ApprovalState.UNDONE))
+    tx.save(replace(cart, state=CartState.AWAITING_APPROVAL, needs_person=reasons, version=cart.version + 1))
+    tx.enqueue("expire", cart.household_id, cart.id, due_us=cart.decide_by_us or now_us)
+
+
+def _begin(
+    tx: Transaction,
+    cart: Cart,
+    approval: Approval,
+    method: PaymentMethod,
+    mandate: Mandate,
+    *,
+    now_us: int,
+    wall_us: int,
+) -> _Prepared:
+    attempt = Attempt(
+        id=tx.new_id(),
+        household_id=cart.household_id,
+        cart_id=cart.id,
+        approval_id=approval.id,
+        payment_method_id=method.id,
+        mandate_id=mandate.id,
+        amount_minor=approval.amount_minor,
+        currency=approval.currency,
+        state=AttemptState.UNKNOWN,
+        note="",
+        created_us=now_us,
+    )
+    operation = Operation(
+        id=tx.new_id(),
+        household_id=cart.household_id,
+        attempt_id=attempt.id,
+        kind=OperationKind.AUTHORIZE,
+        subject_id=cart.id,
+        amount_minor=approval.amount_minor,
+        currency=approval.currency,
+        state=OperationState.UNKNOWN,
+        provider_ref="",
+        note="",
+        created_us=now_us,
+        sent_wall_us=wall_us,
+        closed_us=None,
+        syncs=0,
+    )
+    reservation = Reservation(
+        id=attempt.id,
+        household_id=cart.household_id,
+        mandate_id=mandate.id,
+        merchant_id=cart.merchant_id,
+        amount_minor=approval.amount_minor,
+        at_us=now_us,
+        state=ReservationState.RESERVED,
+    )
+    for row in (attempt, operation, reservation):
+        tx.add(row)
+    amount = Money(approval.amount_minor, approval.currency)
+    held = ledger.hold(attempt.id, clearing_of(tx, attempt), payable_of(tx, attempt), amount)
+    post(tx, cart.household_id, [held], memo="held for an approved cart", at_us=now_us)
+    return _Prepared(operation, method, mandate)

@@ -1,0 +1,66 @@
+"""Writes the payments room's journals as rows: accounts made when first used, one journal per (source, kind)."""
+
+from collections.abc import Iterable
+
+from gateway.domain.payment import Account, JournalEntry, Posting
+from gateway.steps.ports import Transaction
+from payments import ledger
+from payments.money import Money
+
+
+def post(tx: Transaction, household_id: str, journals: Iterable[ledger.Journal], *, memo: str, at_us: int) -> None:
+    """Write journals into the household's book; a journal that is there already (a repeat) is left as it is."""
+    for journal in journals:
+        if tx.find(JournalEntry, household_id, source_id=journal.reference, kind=journal.kind.value):
+            continue
+        entry = JournalEntry(
+            id=tx.new_id(),
+            household_id=household_id,
+            source_id=journal.reference,
+            kind=journal.kind.value,
+            memo=memo,
+            reverses_id=None,
+            pending=journal.pending,
+            at_us=at_us,
+        )
+        tx.add(entry)
+        for posting in journal.postings:
+            tx.add(
+                Posting(
+                    id=tx.new_id(),
+                    household_id=household_id,
+                    journal_id=entry.id,
+                    account_id=_account(tx, household_id, posting.account, posting.amount.currency).id,
+                    amount_minor=posting.amount.amount_minor,
+                    currency=posting.amount.currency,
+                )
+            )
+
+
+def journals_of(tx: Transaction, household_id: str) -> list[ledger.Journal]:
+    """Return the household's book as journals; raises Unbalanced for rows that do not sum to zero."""
+    accounts = {
+        row.id: ledger.Account(ledger.AccountKind(row.kind), row.owner) for row in tx.find(Account, household_id)
+    }
+    legs: dict[str, list[ledger.Posting]] = {}
+    for row in tx.every(Posting, household_id):
+        legs.setdefault(row.journal_id, []).append(
+            ledger.Posting(accounts[row.account_id], Money(row.amount_minor, row.currency))
+        )
+    return [
+        ledger.Journal(
+            ledger.JournalKind(entry.kind), entry.source_id, tuple(legs.get(entry.id, ())), pending=entry.pending
+        )
+        for entry in tx.every(JournalEntry, household_id)
+    ]
+
+
+def _account(tx: Transaction, household_id: str, wanted: ledger.Account, currency: str) -> Account:
+    found = tx.find(Account, household_id, kind=wanted.kind.value, owner=wanted.owner, currency=currency)
+    if found:
+        return found[0]
+    account = Account(
+        id=tx.new_id(), household_id=household_id, kind=wanted.kind.value, owner=wanted.owner, currency=currency
+    )
+    tx.add(account)
+    return account

@@ -1,0 +1,25 @@
+"""Expire: a deadline has come. Nobody answered a cart: nothing is bought. A snooze is over: ask at today's prices."""
+
+from dataclasses import replace
+
+from gateway.domain.cart import Cart, CartState
+from gateway.domain.records import WorkItem
+from gateway.steps.messages import tell
+from gateway.steps.plans import drop_plans, reopen_plans
+from gateway.steps.ports import Transaction
+
+
+def expire(tx: Transaction, item: WorkItem, now_us: int) -> None:
+    """End one cart whose time is over (subject: cart id)."""
+    cart = tx.get(Cart, item.household_id or "", item.subject_id)
+    match cart.state:
+        case CartState.AWAITING_APPROVAL:
+            tx.save(replace(cart, state=CartState.EXPIRED, note="nobody answered in time; nothing was bought"))
+            drop_plans(tx, cart, now_us=now_us, again_after_days=1)
+            text = "Nobody answered, so nothing was bought. We ask again while it is needed."
+            tell(tx, cart.household_id, "cart_expired", text, f"carts/{cart.id}", now_us)
+        case CartState.SNOOZED:
+            tx.save(replace(cart, state=CartState.EXPIRED, note="snoozed until now; asked anew at today's prices"))
+            reopen_plans(tx, cart, now_us=now_us)
+        case _:
+            return  # it was decided in time

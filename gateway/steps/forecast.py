@@ -1,0 +1,193 @@
+"""Forecast: a level that moved becomes the slot's learned state and the supply's depletion distribution."""
+
+from dataclasses import dataclass, replace
+
+import forecasting
+from gateway.domain.household import Household
+from gateway.domain.records import MerchantAccount, WorkItem
+from gateway.domain.replenishment import DAY_US, Forecast, ForecastState, Plan, Policy
+from gateway.domain.stock import Level, PackOption, Reading, Slot, Supply, Verdict
+from gateway.steps.ports import Transaction
+
+STALE_AFTER_US = 3 * DAY_US
+EVIDENCE_PER_SLOT = 8
+BAND_DAYS = 31
+MODEL = "gamma–negative binomial, closed form"
+COUNTING = frozenset({Verdict.COUNTED, Verdict.UNCHANGED, Verdict.REFILL, Verdict.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One slot of the supply, with what is known of it."""
+
+    slot: Slot
+    level: Level
+    tracker: forecasting.LevelTracker
+    state: forecasting.ForecastState
+
+
+def forecast(tx: Transaction, item: WorkItem, now_us: int) -> None:
+    """Forecast one supply anew (subject: supply id); leaves a row for plan at its order-by date."""
+    household_id = item.household_id or ""
+    supply = tx.get(Supply, household_id, item.subject_id)
+    household = tx.get(Household, household_id, household_id)
+    policy = tx.get(Policy, household_id, supply.id)
+    parts = [
+        _learn(tx, slot, level, household.time_zone)
+        for slot in tx.find(Slot, household_id, supply_id=supply.id)
+        if (level := tx.seek(Level, household_id, slot.id)) is not None
+    ]
+    if not parts:
+        return
+    outcome = _outcome(parts, supply, now_us, household.time_zone)
+    made = _forecast_row(tx, supply, policy, parts, outcome, now_us=now_us, zone=household.time_zone)
+    _replace_current(tx, made)
+    if made.order_by_us is not None:
+        tx.enqueue("plan", household_id, supply.id, due_us=max(made.order_by_us, supply.quiet_until_us))
+    # Silence must move the forecast too: look again tomorrow if nothing is heard.
+    tx.enqueue("forecast", household_id, supply.id, due_us=now_us + DAY_US)
+
+
+def prior_kind(kind: str) -> str:
+    """Return the kind of supply whose prior is used: its own, its family's (toner-black: toner), else "other".
+
+    >>> prior_kind("toner-black"), prior_kind("pet-food"), prior_kind("light-bulbs")
+    ('toner', 'pet-food', 'other')
+    """
+    family = kind.split("-", maxsplit=1)[0]
+    return next((name for name in (kind, family) if name in forecasting.PRIORS), "other")
+
+
+def _learn(tx: Transaction, slot: Slot, level: Level, zone: str) -> _Part:
+    """Teach the slot's state what was consumed since it last learned, and take those stretches out of the level."""
+    row = tx.seek(ForecastState, slot.household_id, slot.id)
+    if row is None:
+        state = forecasting.begin(forecasting.prior_for(prior_kind(slot.kind)), slot.capacity)
+    else:
+        state = forecasting.ForecastState.from_dict(row.state)
+    for used, from_us, to_us in level.consumed:
+        if from_us >= (state.until_us or 0):
+            state = forecasting.update(state, used, from_us, to_us, zone)
+    if level.consumed:
+        tx.save(replace(level, consumed=()))
+    learned = ForecastState(id=slot.id, household_id=slot.household_id, slot_id=slot.id, state=state.to_dict())
+    if row is None:
+        tx.add(learned)
+    elif level.consumed:
+        tx.save(learned)
+    return _Part(slot, level, forecasting.LevelTracker.from_dict(level.tracker), state)
+
+
+def _outcome(
+    parts: list[_Part], supply: Supply, now_us: int, zone: str
+) -> forecasting.Depletion | forecasting.UnknownDepletion:
+    pooled = forecasting.pool([(part.state, forecasting.level_of(part.tracker)) for part in parts], now_us)
+    if isinstance(pooled, forecasting.UnknownDepletion):
+        return pooled
+    demand, estimate = pooled
+    estimate = replace(estimate, at_us=min(estimate.at_us, now_us))
+    return forecasting.forecast_demand(demand, estimate, now_us, zone, spare=supply.sealed_quantity)
+
+
+def _forecast_row(
+    tx: Transaction,
+    supply: Supply,
+    policy: Policy,
+    parts: list[_Part],
+    outcome: forecasting.Depletion | forecasting.UnknownDepletion,
+    *,
+    now_us: int,
+    zone: str,
+) -> Forecast:
+    evidence = [
+        {
+            "slot": part.slot.name,
+            "reading_id": reading.id,
+            "quantity": reading.quantity,
+            "unit": reading.unit,
+            "state": reading.state,
+            "at_us": reading.at_us,
+            "signed": reading.signed,
+        }
+        for part in parts
+        for reading in tx.find(
+            Reading, supply.household_id, slot_id=part.slot.id, verdict=COUNTING, newest=EVIDENCE_PER_SLOT
+        )
+    ]
+    first = parts[0]
+    reasons = forecasting.explain(outcome, first.state, first.tracker, first.slot.unit, zone).reasons
+    unknown = Forecast(
+        id=tx.new_id(),
+        household_id=supply.household_id,
+        supply_id=supply.id,
+        made_us=now_us,
+        on_hand=None,
+        capacity=sum(part.slot.capacity for part in parts),
+        p10_us=None,
+        p50_us=None,
+        p90_us=None,
+        beyond=False,
+        order_by_us=None,
+        reorder_quantity=None,
+        daily_use=None,
+        model=MODEL,
+        signed=all(part.level.signed for part in parts),
+        fresh_until_us=min(part.level.as_of_us for part in parts) + STALE_AFTER_US,
+        reasons=tuple(reason.text for reason in reasons),
+        evidence=tuple(evidence),
+        band=(),
+        current=True,
+    )
+    if isinstance(outcome, forecasting.UnknownDepletion):
+        return unknown
+    return _with_dates(tx, unknown, policy, outcome)
+
+
+def _with_dates(tx: Transaction, unknown: Forecast, policy: Policy, outcome: forecasting.Depletion) -> Forecast:
+    """Return the forecast with its quantiles, the order-by date and the reorder point."""
+    lead = lead_time(_lead_days(tx, policy))
+    # The minimum the household wants to keep is not there to be used: the date is set against what lies above it.
+    above_us = (
+        outcome
+        if policy.minimum_quantity <= 0
+        else replace(outcome, level=replace(outcome.level, mean=max(0.0, outcome.level.mean - policy.minimum_quantity)))
+    )
+    order_by = forecasting.order_by(above_us, lead, policy.service_level, slowness_days=policy.approval_days)
+    reorder_level = forecasting.reorder_level(above_us, lead, policy.service_level, slowness_days=policy.approval_days)
+    return replace(
+        unknown,
+        on_hand=max(0.0, outcome.level.mean),
+        p10_us=outcome.p10_us,
+        p50_us=outcome.p50_us,
+        p90_us=outcome.p90_us,
+        beyond=outcome.p90_us is None,
+        order_by_us=order_by.at_us,
+        reorder_quantity=reorder_level + policy.minimum_quantity,
+        daily_use=outcome.demand.daily,
+        band=tuple(
+            (float(low), float(middle), float(high)) for low, middle, high in forecasting.band(outcome, BAND_DAYS)
+        ),
+    )
+
+
+def lead_time(mean_days: float) -> forecasting.LeadTime:
+    """Return the distribution of a delivery around its usual days: a fifth comes a day early, a fifth a day late."""
+    days = max(1, round(mean_days))
+    return forecasting.LeadTime((0.0,) * (days - 1) + (0.2, 0.6, 0.2))
+
+
+def _lead_days(tx: Transaction, policy: Policy) -> float:
+    """Return the days a delivery takes: the usual merchant's, else the policy's."""
+    options = sorted(tx.find(PackOption, policy.household_id, supply_id=policy.supply_id), key=lambda one: one.rank)
+    accounts = tx.find(MerchantAccount, None, id=options[0].merchant_id) if options else []
+    return accounts[0].lead_time_days if accounts else policy.lead_time_days
+
+
+def _replace_current(tx: Transaction, made: Forecast) -> None:
+    """Make this the supply's current forecast; keep the one before only where a plan rests on it."""
+    for before in tx.find(Forecast, made.household_id, supply_id=made.supply_id, current=True):
+        if tx.find(Plan, made.household_id, forecast_id=before.id):
+            tx.save(replace(before, current=False))
+        else:
+            tx.remove(before)
+    tx.add(made)

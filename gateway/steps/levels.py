@@ -1,0 +1,244 @@
+"""What one reading does to its slot: the reading with its verdict, the level, a refill, and a row for forecast."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import forecasting
+from devices.catalogue import kinds
+from devices.readings import Reading as Said
+from devices.units import convert
+from gateway.domain.order import LineState, OrderLine
+from gateway.domain.stock import Device, Level, Measure, PackOption, Reading, Refill, Slot, Supply, Verdict
+from gateway.steps.ports import InboxRow, Transaction
+
+MAX_STRETCHES = 400
+WHOLE_UNITS = frozenset({"%", "piece"})
+MEASURED_BY = {
+    Measure.LEVEL: "left",
+    Measure.COUNTER: "used_total",
+    Measure.INCREMENT: "used",
+}
+# A slot that only says words is tracked as a level that is never given as a number.
+TRACKED_AS: dict[Measure, Literal["level", "counter", "increment"]] = {
+    Measure.LEVEL: "level",
+    Measure.COUNTER: "counter",
+    Measure.INCREMENT: "increment",
+    Measure.ORDINAL: "level",
+}
+AWAITED = frozenset({LineState.SHIPPED, LineState.DELIVERED, LineState.SHORT})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a reading shares with the others of its message."""
+
+    row: InboxRow
+    epoch: int
+    seq: int
+    at_us: int
+    device_us: int | None
+    signed: bool
+    gap: bool
+
+
+def record_reading(tx: Transaction, device: Device, slot: Slot, said: Said, message: Message, *, now_us: int) -> None:
+    """Write one reading and all that follows from it; its measure and unit fit the slot (record checks)."""
+    quantity = None if said.quantity is None else convert(said.quantity, said.unit or slot.unit, slot.unit)
+    level = level_of(tx, device, slot)
+    late = level.reading_id is not None and message.at_us < level.as_of_us and slot.measure is not Measure.INCREMENT
+    tracker = forecasting.LevelTracker.from_dict(level.tracker)
+    if late:
+        outcome = forecasting.Outcome("unchanged", "older than what is known already")
+    else:
+        restarted = slot.measure is Measure.COUNTER and level.epoch is not None and message.epoch > level.epoch
+        counter_fell = tracker.counter is not None and quantity is not None and quantity < tracker.counter
+        reading = forecasting.Reading(
+            at_us=max(message.at_us, tracker.last_us or 0),
+            quantity=quantity,
+            ordinal=said.state if quantity is None else None,
+            restarted=restarted and counter_fell,
+            gap=message.gap,
+        )
+        tracker, outcome = forecasting.track(tracker, reading)
+    refill = outcome.refill
+    if quantity is not None and said.state is not None and not late:
+        tracker, by_word = _word_beside_counter(tx, slot, tracker, level.state, said.state, message.at_us)
+        refill = refill or by_word
+    row = _reading_row(tx, slot, said, message, quantity, outcome, late=late)
+    tx.add(row)
+    if outcome.settled is not None:
+        _settle_pending(tx, slot, outcome.settled)
+    if late:
+        return
+    _save_level(tx, level, tracker, outcome, row)
+    if refill is not None:
+        save_refill(tx, slot, refill, row.id, now_us)
+    if slot.supply_id is not None:
+        tx.enqueue("forecast", slot.household_id, slot.supply_id, due_us=now_us)
+
+
+def level_of(tx: Transaction, device: Device, slot: Slot) -> Level:
+    """Return the slot's level; of a slot nothing is known of yet, an unknown one, which is added."""
+    known = tx.seek(Level, slot.household_id, slot.id)
+    if known is None:
+        known = _unknown_level(device, slot)
+        tx.add(known)
+    return known
+
+
+def _unknown_level(device: Device, slot: Slot) -> Level:
+    tracker = forecasting.start_tracking(
+        TRACKED_AS[slot.measure],
+        capacity=slot.capacity,
+        quantum=1.0 if slot.unit in WHOLE_UNITS else 0.0,
+        cartridge=_is_cartridge(device, slot),
+    )
+    return Level(
+        id=slot.id,
+        household_id=slot.household_id,
+        slot_id=slot.id,
+        quantity=None,
+        sd=0.0,
+        state=None,
+        consumed=(),
+        as_of_us=0,
+        epoch=None,
+        reading_id=None,
+        signed=True,
+        by_hand=False,
+        tracker=tracker.to_dict(),
+    )
+
+
+def with_tracker(level: Level, tracker: forecasting.LevelTracker) -> Level:
+    """Return the level as the tracker now estimates it."""
+    estimate = forecasting.level_of(tracker)
+    if estimate is None:
+        return replace(level, quantity=None, sd=0.0, tracker=tracker.to_dict())
+    return replace(level, quantity=estimate.mean, sd=estimate.sd, tracker=tracker.to_dict())
+
+
+def save_refill(tx: Transaction, slot: Slot, refill: forecasting.Refill, reading_id: str | None, now_us: int) -> None:
+    """Write a refill, take its pack off the shelf, and let the orders that wait for it be looked at."""
+    row = Refill(
+        id=tx.new_id(),
+        household_id=slot.household_id,
+        slot_id=slot.id,
+        supply_id=slot.supply_id,
+        at_us=refill.at_us,
+        size=refill.size,
+        level_before=refill.before,
+        level_after=refill.after,
+        reading_id=reading_id,
+        order_line_id=None,
+    )
+    tx.add(row)
+    if slot.supply_id is None:
+        return
+    supply = tx.get(Supply, slot.household_id, slot.supply_id)
+    if supply.sealed_quantity > 0:
+        taken = _packs_worth(tx, supply, refill.size)
+        tx.save(replace(supply, sealed_quantity=max(0.0, supply.sealed_quantity - taken)))
+    for line in tx.find(OrderLine, slot.household_id, supply_id=supply.id, state=AWAITED, refill_seen=False):
+        tx.enqueue("observe", slot.household_id, line.order_id, due_us=now_us)
+
+
+def _packs_worth(tx: Transaction, supply: Supply, size: float | None) -> float:
+    """Return the quantity of sealed packs a refill took: what it filled, rounded to whole packs, at least one."""
+    options = tx.find(PackOption, supply.household_id, supply_id=supply.id)
+    if not options:
+        return size or 0.0
+    pack_size = min(options, key=lambda option: option.rank).pack_size
+    return pack_size * max(1, round((size or pack_size) / pack_size))
+
+
+def _word_beside_counter(
+    tx: Transaction,
+    slot: Slot,
+    tracker: forecasting.LevelTracker,
+    before: str | None,
+    word: str,
+    at_us: int,
+) -> tuple[forecasting.LevelTracker, forecasting.Refill | None]:
+    """Let a counter's word anchor its level: empty means nothing is left, ok after empty means a pack went in."""
+    if slot.measure is not Measure.COUNTER or word == before:
+        return tracker, None
+    at_us = max(at_us, tracker.last_us or 0)
+    if word == "empty":
+        return forecasting.correct_level(tracker, at_us, 0.0), None
+    if word == "ok" and before in {"empty", "low"}:
+        size = None
+        if slot.supply_id is not None:
+            options = tx.find(PackOption, slot.household_id, supply_id=slot.supply_id)
+            sizes = [min(option.pack_size, slot.capacity) for option in sorted(options, key=lambda one: one.rank)]
+            size = sizes[0] if sizes else None
+        return forecasting.add_pack(tracker, at_us, size)
+    return tracker, None
+
+
+def _save_level(
+    tx: Transaction,
+    level: Level,
+    tracker: forecasting.LevelTracker,
+    outcome: forecasting.Outcome,
+    row: Reading,
+) -> None:
+    stretches = (*level.consumed, *((one.used, one.from_us, one.to_us) for one in outcome.consumed))
+    counted = row.verdict in {Verdict.COUNTED, Verdict.UNCHANGED, Verdict.REFILL}
+    moved = replace(
+        with_tracker(level, tracker),
+        state=row.state or (level.state if row.quantity is None else None),
+        consumed=stretches[-MAX_STRETCHES:],
+        as_of_us=max(level.as_of_us, row.at_us),
+        epoch=row.epoch,
+        reading_id=row.id if counted or level.reading_id is None else level.reading_id,
+        signed=row.signed if counted else level.signed,
+        by_hand=False if counted else level.by_hand,
+    )
+    tx.save(moved)
+
+
+def _settle_pending(tx: Transaction, slot: Slot, settled: forecasting.Settled) -> None:
+    """Write the verdict on the readings that waited for this one."""
+    for waiting in tx.find(Reading, slot.household_id, slot_id=slot.id, verdict=Verdict.PENDING, newest=20):
+        if settled.from_us <= waiting.at_us <= settled.to_us:
+            tx.save(replace(waiting, verdict=Verdict(settled.verdict), reason=settled.reason))
+
+
+def _reading_row(
+    tx: Transaction,
+    slot: Slot,
+    said: Said,
+    message: Message,
+    quantity: float | None,
+    outcome: forecasting.Outcome,
+    *,
+    late: bool,
+) -> Reading:
+    return Reading(
+        id=tx.new_id(),
+        household_id=slot.household_id,
+        device_id=slot.device_id,
+        slot_id=slot.id,
+        inbox_id=message.row.id,
+        epoch=message.epoch,
+        seq=message.seq,
+        at_us=message.at_us,
+        device_us=message.device_us,
+        server_us=message.row.received_at_us,
+        measure=said.measure,
+        quantity=quantity,
+        unit=slot.unit,
+        state=said.state,
+        signed=message.signed,
+        verdict=Verdict.LATE if late else Verdict(outcome.verdict),
+        reason=outcome.reason,
+    )
+
+
+def _is_cartridge(device: Device, slot: Slot) -> bool:
+    """Say whether the slot's pack is changed whole: its one pack size is its capacity."""
+    kind = kinds().get(device.kind)
+    if kind is None:
+        return False
+    return any(one.name == slot.name and one.packs == (one.capacity,) for one in kind.slots)

@@ -1,0 +1,53 @@
+"""Notice: what a provider or merchant told us is verified and taken as a hint: look it up, believe nothing else."""
+
+from dataclasses import replace
+
+from gateway.domain.order import Order
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Operation
+from gateway.domain.records import MerchantAccount, Notice, NoticeState, WorkItem
+from gateway.steps.ports import MerchantRefused, Services, Transaction
+from payments.errors import NoticeRejected
+
+MAX_REFERENCES = 100
+
+
+def notice(item: WorkItem, services: Services) -> None:
+    """Read one stored notice (subject: notice id) and leave rows for sync or observe."""
+    now_us = services.clock.now_us()
+    with services.unit_of_work.begin() as tx:
+        tx.complete(item)
+        received = tx.find(Notice, None, id=item.subject_id)[0]
+        if received.state is not NoticeState.RECEIVED:
+            return
+        try:
+            references = _references(tx, services, received)
+        except (NoticeRejected, MerchantRefused) as refusal:
+            tx.save(replace(received, state=NoticeState.REFUSED, reason=str(refusal)))
+            return
+        known = [_hint(tx, received, reference, now_us) for reference in references[:MAX_REFERENCES]]
+        reason = "" if all(known) else "names something this gateway does not know"
+        tx.save(replace(received, state=NoticeState.DONE, reason=reason))
+
+
+def _references(tx: Transaction, services: Services, received: Notice) -> tuple[str, ...]:
+    """Return our references a verified notice names; raises when it cannot be trusted."""
+    if received.source == "payment":
+        return services.providers.open(received.name).parse_notice(received.headers, received.body).references
+    accounts = tx.find(MerchantAccount, None, id=received.name)
+    if not accounts:
+        raise MerchantRefused(f"no shop {received.name!r} is set up")
+    return services.merchants.open(accounts[0]).parse_notice(received.headers, received.body).order_references
+
+
+def _hint(tx: Transaction, received: Notice, reference: str, now_us: int) -> bool:
+    """Leave a row to look the reference up; False when we do not know it."""
+    if received.source == "payment":
+        for operation in tx.find(Operation, None, id=reference):
+            if operation.state in UNCLOSED_OPERATION_STATES:
+                tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us)
+            return True
+        return False
+    for order in tx.find(Order, None, id=reference):
+        tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
+        return True
+    return False

@@ -1,0 +1,148 @@
+"""Place: a held amount whose undo time is over becomes the merchant's order, or the hold is released.
+
+Prepare commits the order row: from then on undo has lost. The order's id is the merchant's idempotency key.
+"""
+
+from dataclasses import replace
+
+from gateway.domain.approval import Approval, ApprovalState
+from gateway.domain.cart import Cart, CartState, Line
+from gateway.domain.household import Household
+from gateway.domain.order import LineState, Order, OrderLine, OrderState
+from gateway.domain.payment import Attempt, AttemptState, MethodState, PaymentMethod
+from gateway.domain.records import MerchantAccount, WorkItem
+from gateway.domain.replenishment import MINUTE_US, SECOND_US
+from gateway.steps.messages import tell
+from gateway.steps.plans import drop_plans
+from gateway.steps.ports import Accepted, MerchantRefused, MerchantUnknown, PlaceLine, Refused, Services, Transaction
+
+FIRST_LOOK_US = 60 * MINUTE_US
+
+
+def place(item: WorkItem, services: Services) -> None:
+    """Send one held cart to its merchant (subject: cart id)."""
+    now_us = services.clock.now_us()
+    with services.unit_of_work.begin() as tx:
+        tx.hold(item)
+        order = _prepare(tx, item, now_us)
+        if order is None:
+            tx.complete(item)
+            return
+        cart = tx.get(Cart, order.household_id, order.cart_id)
+        account = tx.get(MerchantAccount, order.household_id, order.merchant_id)
+        lines = tuple(
+            PlaceLine(line.id, line.sku, line.packs, line.unit_price_minor)
+            for line in tx.find(OrderLine, order.household_id, order_id=order.id)
+        )
+    try:
+        answer: Accepted | Refused | None = services.merchants.open(account).place(
+            reference=order.id,
+            household_ref=order.household_id,
+            quote_ref=cart.quote_ref,
+            lines=lines,
+            total_minor=order.total_minor,
+        )
+    except MerchantUnknown:
+        answer = None
+    except MerchantRefused as refusal:
+        answer = Refused("refused", str(refusal))
+    with services.unit_of_work.begin() as tx:
+        tx.complete(item)
+        if answer is None:
+            wait_us = services.clock.wall_us() + SECOND_US
+            tx.enqueue("sync", order.household_id, f"order/{order.id}", due_us=now_us, not_before_wall_us=wait_us)
+        else:
+            settle_placing(tx, order, answer, now_us)
+
+
+def settle_placing(tx: Transaction, order: Order, answer: Accepted | Refused, now_us: int) -> None:
+    """Write the merchant's answer; an order that is no longer being placed stays as it is."""
+    order = tx.get(Order, order.household_id, order.id)
+    if order.state is not OrderState.PLACING:
+        return
+    cart = tx.get(Cart, order.household_id, order.cart_id)
+    match answer:
+        case Accepted(merchant_ref=merchant_ref, promised_us=promised_us):
+            tx.save(
+                replace(
+                    order,
+                    state=OrderState.PLACED,
+                    merchant_ref=merchant_ref,
+                    promised_us=promised_us,
+                    placed_us=now_us,
+                )
+            )
+            tx.save(replace(cart, state=CartState.ORDERED))
+            tx.enqueue("observe", order.household_id, order.id, due_us=now_us + FIRST_LOOK_US)
+        case Refused(message=message):
+            tx.save(replace(order, state=OrderState.REJECTED, closed_us=now_us, note=message))
+            tx.save(replace(cart, state=CartState.REJECTED, note=message))
+            for line in tx.find(OrderLine, order.household_id, order_id=order.id):
+                tx.save(replace(line, state=LineState.CANCELLED))
+            tx.enqueue("release", order.household_id, order.attempt_id, due_us=now_us)
+            drop_plans(tx, cart, now_us=now_us, again_after_days=0)
+            text = f"The shop did not take the order: {message} Nothing was debited."
+            tell(tx, order.household_id, "order_rejected", text, f"orders/{order.id}", now_us)
+
+
+def _prepare(tx: Transaction, item: WorkItem, now_us: int) -> Order | None:
+    """Return the order to send: the one a crash left being placed, or a new one; None when nothing may be sent."""
+    household_id = item.household_id or ""
+    cart = tx.get(Cart, household_id, item.subject_id)
+    for order in tx.find(Order, household_id, cart_id=cart.id, state=OrderState.PLACING):
+        return order
+    approvals = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
+    if cart.state is not CartState.HELD or not approvals:
+        return None
+    attempts = tx.find(Attempt, household_id, approval_id=approvals[0].id, state=AttemptState.AUTHORIZED)
+    if not attempts:
+        return None
+    method = tx.get(PaymentMethod, household_id, attempts[0].payment_method_id)
+    household = tx.get(Household, household_id, household_id)
+    if household.frozen_since_us is not None or method.state is not MethodState.ACTIVE:
+        tx.enqueue("place", household_id, cart.id, due_us=now_us + 10 * MINUTE_US)
+        return None
+    order = Order(
+        id=tx.new_id(),
+        household_id=household_id,
+        cart_id=cart.id,
+        attempt_id=attempts[0].id,
+        merchant_id=cart.merchant_id,
+        merchant_ref="",
+        state=OrderState.PLACING,
+        currency=cart.currency,
+        total_minor=attempts[0].amount_minor,
+        promised_us=cart.promised_us,
+        placed_us=None,
+        closed_us=None,
+        late=False,
+        looks=0,
+        note="",
+        created_us=now_us,
+    )
+    tx.add(order)
+    for line in tx.find(Line, household_id, cart_id=cart.id):
+        tx.add(_ordered(tx, order, line))
+    return order
+
+
+def _ordered(tx: Transaction, order: Order, line: Line) -> OrderLine:
+    return OrderLine(
+        id=tx.new_id(),
+        household_id=order.household_id,
+        order_id=order.id,
+        cart_line_id=line.id,
+        supply_id=line.supply_id,
+        sku=line.sku,
+        name=line.name,
+        pack_size=line.pack_size,
+        packs=line.packs,
+        packs_shipped=0,
+        packs_delivered=0,
+        packs_refunded=0,
+        unit_price_minor=line.unit_price_minor,
+        state=LineState.OPEN,
+        refill_seen=False,
+        refill_id=None,
+        delivered_us=None,
+    )

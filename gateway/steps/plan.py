@@ -1,0 +1,106 @@
+"""Plan: a depletion that comes before a delivery could becomes a plan with its reasons."""
+
+from dataclasses import asdict
+
+from gateway.domain.household import Household
+from gateway.domain.order import LineState, OrderLine
+from gateway.domain.records import WorkItem
+from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, PlanState, Policy, packs_to_buy
+from gateway.domain.stock import Device, DeviceState, PackOption, Slot, Supply
+from gateway.steps.plans import fill_subject
+from gateway.steps.ports import Transaction
+
+GATHER_US = HOUR_US
+TOGETHER_WITHIN_US = 2 * DAY_US
+LIVE = frozenset({PlanState.OPEN, PlanState.CARTED})
+COMING = frozenset({LineState.OPEN, LineState.SHIPPED})
+
+
+def plan(tx: Transaction, item: WorkItem, now_us: int) -> None:
+    """Plan one supply if it is due (subject: supply id); leaves a row for fill, and one for plans due soon after."""
+    household_id = item.household_id or ""
+    supply = tx.get(Supply, household_id, item.subject_id)
+    policy = tx.get(Policy, household_id, supply.id)
+    if tx.get(Household, household_id, household_id).frozen_since_us is not None or not policy.enabled:
+        return
+    if now_us < supply.quiet_until_us:
+        tx.enqueue("plan", household_id, supply.id, due_us=supply.quiet_until_us)
+        return
+    options = sorted(tx.find(PackOption, household_id, supply_id=supply.id), key=lambda option: option.rank)
+    forecasts = tx.find(Forecast, household_id, supply_id=supply.id, current=True)
+    if not options or not forecasts or _is_coming(tx, supply) or _is_frozen(tx, supply):
+        return
+    current, usual = forecasts[0], options[0]
+    if current.order_by_us is None or current.on_hand is None:
+        return
+    subject = fill_subject(household_id, usual.merchant_id)
+    waiting = tx.find(Plan, household_id, merchant_id=usual.merchant_id, state=PlanState.OPEN)
+    if current.order_by_us > now_us + (TOGETHER_WITHIN_US if waiting else 0):
+        tx.enqueue("plan", household_id, supply.id, due_us=current.order_by_us)
+        return
+    tx.add(_plan_row(tx, supply, policy, current, usual, now_us))
+    if not waiting:
+        tx.enqueue("fill", household_id, subject, due_us=now_us + GATHER_US)
+        _wake_neighbours(tx, supply, usual.merchant_id, now_us)
+
+
+def _is_coming(tx: Transaction, supply: Supply) -> bool:
+    """Say whether something is planned, in a cart or on its way: never two open orders for one supply."""
+    return bool(
+        tx.find(Plan, supply.household_id, supply_id=supply.id, state=LIVE)
+        or tx.find(OrderLine, supply.household_id, supply_id=supply.id, state=COMING)
+    )
+
+
+def _is_frozen(tx: Transaction, supply: Supply) -> bool:
+    """Say whether a device this supply is read from is frozen: nothing is bought on its word."""
+    slots = tx.find(Slot, supply.household_id, supply_id=supply.id)
+    devices = [tx.get(Device, supply.household_id, slot.device_id) for slot in slots]
+    return any(device.state is not DeviceState.ACTIVE for device in devices)
+
+
+def _plan_row(
+    tx: Transaction, supply: Supply, policy: Policy, current: Forecast, usual: PackOption, now_us: int
+) -> Plan:
+    lasting = policy.minimum_quantity + (current.daily_use or 0.0) * policy.target_days
+    target_quantity = max(lasting, current.reorder_quantity or 0.0)
+    packs = packs_to_buy(
+        target_quantity=target_quantity,
+        on_hand=current.on_hand or 0.0,
+        in_transit=0.0,
+        pack_size=usual.pack_size,
+    )
+    service_percent = f"{100 * policy.service_level:g}\u202f%"
+    reasons = (
+        *current.reasons,
+        f"To be {service_percent} sure not to run out, order now: delivery takes about {policy.lead_time_days:g} days.",
+        f"{packs} × {usual.name} should last about {policy.target_days:g} days.",
+    )
+    return Plan(
+        id=tx.new_id(),
+        household_id=supply.household_id,
+        supply_id=supply.id,
+        forecast_id=current.id,
+        merchant_id=usual.merchant_id,
+        pack_option_id=usual.id,
+        packs=packs,
+        order_by_us=current.order_by_us or now_us,
+        needed_by_us=current.p10_us,
+        signed=current.signed,
+        fresh_until_us=current.fresh_until_us,
+        state=PlanState.OPEN,
+        reasons=reasons,
+        policy=asdict(policy),
+        created_us=now_us,
+    )
+
+
+def _wake_neighbours(tx: Transaction, supply: Supply, merchant_id: str, now_us: int) -> None:
+    """Let supplies of the same merchant that are due soon join: one cart, one delivery."""
+    neighbours = {
+        option.supply_id for option in tx.find(PackOption, supply.household_id, merchant_id=merchant_id, rank=0)
+    }
+    for neighbour in sorted(neighbours - {supply.id}):
+        for due in tx.find(Forecast, supply.household_id, supply_id=neighbour, current=True):
+            if due.order_by_us is not None and due.order_by_us <= now_us + TOGETHER_WITHIN_US:
+                tx.enqueue("plan", supply.household_id, neighbour, due_us=now_us)

@@ -1,0 +1,42 @@
+"""What becomes of the plans behind a cart when the cart ends."""
+
+from dataclasses import replace
+
+from gateway.domain.cart import Cart, Line
+from gateway.domain.replenishment import DAY_US, Plan, PlanState
+from gateway.domain.stock import Supply
+from gateway.steps.ports import Transaction
+
+
+def plans_of(tx: Transaction, cart: Cart) -> list[Plan]:
+    """Return the plans behind the cart's lines."""
+    lines = tx.find(Line, cart.household_id, cart_id=cart.id)
+    return [tx.get(Plan, cart.household_id, line.plan_id) for line in lines]
+
+
+def drop_plans(tx: Transaction, cart: Cart, *, now_us: int, again_after_days: float) -> None:
+    """Free the supplies of a cart that ends without an order; each is looked at again after so many days."""
+    for plan in plans_of(tx, cart):
+        if plan.state in {PlanState.OPEN, PlanState.CARTED}:
+            drop_plan(tx, plan, again_us=now_us + round(again_after_days * DAY_US))
+
+
+def drop_plan(tx: Transaction, plan: Plan, *, again_us: int) -> None:
+    """Drop one plan; nothing is planned for its supply before `again_us`."""
+    tx.save(replace(plan, state=PlanState.DROPPED))
+    supply = tx.get(Supply, plan.household_id, plan.supply_id)
+    tx.save(replace(supply, quiet_until_us=again_us))
+    tx.enqueue("plan", plan.household_id, plan.supply_id, due_us=again_us)
+
+
+def reopen_plans(tx: Transaction, cart: Cart, *, now_us: int) -> None:
+    """Put the plans of a cart that waited back to be filled at today's prices."""
+    for plan in plans_of(tx, cart):
+        if plan.state is PlanState.CARTED:
+            tx.save(replace(plan, state=PlanState.OPEN))
+    tx.enqueue("fill", cart.household_id, fill_subject(cart.household_id, cart.merchant_id), due_us=now_us)
+
+
+def fill_subject(household_id: str, merchant_id: str) -> str:
+    """Return the subject under which the plans of one household for one merchant are filled together."""
+    return f"{household_id}/{merchant_id}"

@@ -1,0 +1,196 @@
+"""Record: inbox rows become readings, levels and refills, each message counted once; or quarantine with a reason.
+
+The cursor into the inbox moves in the transaction that writes what was recorded, so a crash repeats nothing.
+"""
+
+from dataclasses import replace
+
+import structlog
+
+from devices.control import decode_status
+from devices.envelope import Opened, open_envelope
+from devices.errors import BadInput, BadUnit
+from devices.formats.native import decode_report
+from devices.identity import PublicKey
+from devices.ranges import add, contains, union
+from devices.readings import Report
+from devices.units import convert
+from gateway.domain.records import WorkItem
+from gateway.domain.replenishment import DAY_US
+from gateway.domain.stock import Device, DeviceState, Quarantined, Sequence, Slot
+from gateway.steps.levels import MEASURED_BY, Message, record_reading
+from gateway.steps.ports import InboxRow, Services, Transaction
+
+log = structlog.get_logger()
+
+CURSOR = "inbox"
+BATCH = 500
+FUTURE_LIMIT_US = DAY_US
+SEQUENCE_JUMP_LIMIT = 1_000_000
+MAX_GAP_RANGES = 256
+MAX_DETAIL = 500
+BEFORE_FIRST = -1
+
+
+class _Refused(Exception):
+    """A message that cannot be counted, with its stable reason."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def record(item: WorkItem, services: Services) -> None:
+    """Record one batch of the inbox (subject: the inbox)."""
+    now_us = services.clock.now_us()
+    with services.unit_of_work.begin() as tx:
+        rows = services.inbox.read_after(tx.cursor(CURSOR), BATCH)
+        tx.complete(item)
+        for row in rows:
+            try:
+                with tx.savepoint():
+                    _record_row(tx, row, now_us)
+            except Exception:  # a fault of ours in one message must not hold up all the others
+                log.exception("a message could not be recorded", inbox_id=row.id, device_id=row.device_id)
+                _quarantine(tx, row, None, _Refused("internal-error", "a fault in the gateway; see its log"))
+        if rows:
+            tx.move_cursor(CURSOR, rows[-1].id)
+        if len(rows) == BATCH:
+            tx.enqueue("record", None, item.subject_id, due_us=now_us)
+
+
+def _record_row(tx: Transaction, row: InboxRow, now_us: int) -> None:
+    found = tx.find(Device, None, id=row.device_id)
+    device = found[0] if found else None
+    try:
+        device = _registered(device)
+        if row.kind == "status":
+            tx.save(replace(device, online=decode_status(row.payload)))
+            return
+        opened = _open(device, row)
+        report = decode_report(opened.body, opened.content_type)
+        at_us = _instant(report, row)
+        slots = _slots(tx, device, report)
+        sequence = _count_once(tx, device, opened, report)
+        if sequence is None:
+            return  # counted before: a repeat changes nothing
+    except (BadInput, _Refused) as refused:
+        _quarantine(tx, row, device, refused)
+        return
+    tx.save(replace(device, last_seen_us=max(device.last_seen_us or 0, row.received_at_us)))
+    message = Message(
+        row=row,
+        epoch=opened.epoch,
+        seq=opened.seq,
+        at_us=at_us,
+        device_us=report.ts_us,
+        signed=opened.signature == "valid",
+        gap=_has_gap(sequence, report),
+    )
+    for reading in report.readings:
+        record_reading(tx, device, slots[reading.slot], reading, message, now_us=now_us)
+
+
+def _registered(device: Device | None) -> Device:
+    if device is None or device.state is DeviceState.REMOVED:
+        raise _Refused("unknown-device", "no device of that id is registered")
+    return device
+
+
+def _open(device: Device, row: InboxRow) -> Opened:
+    key = None if device.public_key is None else PublicKey.from_hex(device.public_key)
+    return open_envelope(row.payload, device.id, key)
+
+
+def _instant(report: Report, row: InboxRow) -> int:
+    """Return when it was so: the device's time, never after its arrival; the arrival for a thing without a clock."""
+    if report.ts_us is None:
+        return row.received_at_us
+    if report.ts_us > row.received_at_us + FUTURE_LIMIT_US:
+        ahead_days = (report.ts_us - row.received_at_us) / DAY_US
+        raise _Refused("future-time", f"the device's clock is {ahead_days:.1f} days ahead")
+    return min(report.ts_us, row.received_at_us)
+
+
+def _slots(tx: Transaction, device: Device, report: Report) -> dict[str, Slot]:
+    """Return the device's slots by name; raises for a slot it does not have: nothing of the message is counted then."""
+    slots = {slot.name: slot for slot in tx.find(Slot, device.household_id, device_id=device.id)}
+    for reading in report.readings:
+        if reading.slot not in slots:
+            raise _Refused("unknown-slot", f"{device.name} has no slot {reading.slot!r}")
+        slot = slots[reading.slot]
+        if reading.measure not in {"state", MEASURED_BY.get(slot.measure)}:
+            raise _Refused("wrong-measure", f"slot {slot.name} says {slot.measure}, not {reading.measure}")
+        if reading.unit is not None and not _fits(reading.unit, slot.unit):
+            raise _Refused("wrong-unit", f"slot {slot.name} is in {slot.unit}, not {reading.unit}")
+    return slots
+
+
+def _fits(unit: str, slot_unit: str) -> bool:
+    try:
+        convert(0.0, unit, slot_unit)
+    except BadUnit:
+        return False
+    return True
+
+
+def _count_once(tx: Transaction, device: Device, opened: Opened, report: Report) -> Sequence | None:
+    """Note (device, epoch, seq) as counted and return the epoch's sequence; None when it was counted before."""
+    known = tx.find(Sequence, device.household_id, device_id=device.id, epoch=opened.epoch)
+    if not known:
+        epochs = tx.find(Sequence, device.household_id, device_id=device.id)
+        if epochs and opened.epoch > max(one.epoch for one in epochs) + SEQUENCE_JUMP_LIMIT:
+            raise _Refused("epoch-jump", f"epoch {opened.epoch} is far above the last one")
+        sequence = Sequence(
+            id=tx.new_id(),
+            household_id=device.household_id,
+            device_id=device.id,
+            epoch=opened.epoch,
+            watermark=BEFORE_FIRST,
+            ranges=(),
+        )
+        tx.add(sequence)
+    else:
+        sequence = known[0]
+    if opened.seq <= sequence.watermark or contains(sequence.ranges, opened.seq):
+        return None
+    last = sequence.ranges[-1][1] if sequence.ranges else sequence.watermark
+    if known and opened.seq > last + SEQUENCE_JUMP_LIMIT:
+        raise _Refused("sequence-jump", f"{opened.seq} after {last}")
+    counted = _advance(sequence, opened.seq, report)
+    tx.save(counted)
+    return counted
+
+
+def _advance(sequence: Sequence, seq: int, report: Report) -> Sequence:
+    """Return the sequence with this message counted and the numbers the device declared lost closed."""
+    ranges = union(add(sequence.ranges, seq), [one for one in report.lost if one[1] > sequence.watermark])
+    watermark = sequence.watermark
+    while ranges and (ranges[0][0] <= watermark + 1 or len(ranges) > MAX_GAP_RANGES):
+        watermark = max(watermark, ranges[0][1])
+        ranges = ranges[1:]
+    return replace(sequence, watermark=watermark, ranges=ranges)
+
+
+def _has_gap(sequence: Sequence, report: Report) -> bool:
+    """Say whether messages before this one are missing or lost. An epoch may begin at 0 or at 1."""
+    begins_at_one = sequence.watermark == BEFORE_FIRST and len(sequence.ranges) == 1 and sequence.ranges[0][0] == 1
+    return bool(report.lost) or (bool(sequence.ranges) and not begins_at_one)
+
+
+def _quarantine(tx: Transaction, row: InboxRow, device: Device | None, refused: BadInput | _Refused) -> None:
+    tx.add(
+        Quarantined(
+            id=tx.new_id(),
+            household_id=None if device is None else device.household_id,
+            device_id=row.device_id,
+            inbox_id=row.id,
+            sender=row.sender,
+            topic=row.topic,
+            reason=refused.reason,
+            detail=refused.detail[:MAX_DETAIL],
+            payload=row.payload,
+            received_us=row.received_at_us,
+        )
+    )

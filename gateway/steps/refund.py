@@ -1,0 +1,47 @@
+"""Refund: money goes back for what was short or lost; its own operation, never above what was captured."""
+
+from dataclasses import replace
+
+from gateway.domain.payment import (
+    UNCLOSED_OPERATION_STATES,
+    Attempt,
+    Operation,
+    OperationState,
+    PaymentMethod,
+)
+from gateway.domain.records import WorkItem
+from gateway.steps.calls import call_provider
+from gateway.steps.outcomes import settle_operation
+from gateway.steps.ports import Services
+from gateway.steps.refunds import capture_behind
+from payments import adapter
+from payments.money import Money
+
+
+def refund(item: WorkItem, services: Services) -> None:
+    """Send one refund that observe or a person wrote down (subject: operation id)."""
+    now_us, household_id = services.clock.now_us(), item.household_id or ""
+    with services.unit_of_work.begin() as tx:
+        tx.hold(item)
+        operation = tx.get(Operation, household_id, item.subject_id)
+        if operation.state not in UNCLOSED_OPERATION_STATES:
+            tx.complete(item)
+            return
+        sent = operation.sent_wall_us or services.clock.wall_us()
+        operation = replace(operation, state=OperationState.UNKNOWN, sent_wall_us=sent)
+        tx.save(operation)
+        attempt = tx.get(Attempt, household_id, operation.attempt_id)
+        method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
+        captured = capture_behind(tx, operation)
+    provider = services.providers.open(method.adapter)
+    request = adapter.Refund(
+        key=operation.id,
+        reference=operation.id,
+        amount=Money(operation.amount_minor, operation.currency),
+        capture_ref=captured.provider_ref,
+    )
+    outcome = call_provider(lambda: provider.refund(request))
+    with services.unit_of_work.begin() as tx:
+        tx.complete(item)
+        wall_us = services.clock.wall_us()
+        settle_operation(tx, operation.id, household_id, outcome, now_us=now_us, wall_us=wall_us)

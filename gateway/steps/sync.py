@@ -1,0 +1,80 @@
+"""Sync: an outcome that is unknown is looked up by our own reference; never repeated under a new key."""
+
+from dataclasses import replace
+
+from gateway.domain.order import Order, OrderState
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, PaymentMethod
+from gateway.domain.records import MerchantAccount, WorkItem
+from gateway.domain.replenishment import SECOND_US
+from gateway.steps.messages import tell
+from gateway.steps.outcomes import SYNC_AFTER_S, settle_operation
+from gateway.steps.place import settle_placing
+from gateway.steps.ports import Accepted, MerchantUnknown, OrderNotFound, OrderStatus, Refused, Services
+from payments import adapter
+from payments.errors import OutcomeUnknown
+
+ORDER_PREFIX = "order/"
+
+
+def sync(item: WorkItem, services: Services) -> None:
+    """Ask what became of an operation (subject: operation id) or of an order being placed (order/<id>)."""
+    if item.subject_id.startswith(ORDER_PREFIX):
+        _sync_order(item, services, item.subject_id.removeprefix(ORDER_PREFIX))
+    else:
+        _sync_operation(item, services)
+
+
+def _sync_operation(item: WorkItem, services: Services) -> None:
+    now_us, household_id = services.clock.now_us(), item.household_id or ""
+    with services.unit_of_work.begin() as tx:
+        tx.hold(item)
+        operation = tx.get(Operation, household_id, item.subject_id)
+        if operation.state not in UNCLOSED_OPERATION_STATES:
+            tx.complete(item)
+            return
+        operation = replace(operation, syncs=operation.syncs + 1)
+        tx.save(operation)
+        attempt = tx.get(Attempt, household_id, operation.attempt_id)
+        method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
+    request = adapter.Sync(operation.id, adapter.OperationKind(operation.kind.value))
+    try:
+        outcome: adapter.SyncOutcome = services.providers.open(method.adapter).sync(request)
+    except OutcomeUnknown as error:
+        outcome = adapter.Unknown(error.reason)
+    with services.unit_of_work.begin() as tx:
+        tx.complete(item)
+        wall_us = services.clock.wall_us()
+        settle_operation(tx, operation.id, household_id, outcome, now_us=now_us, wall_us=wall_us)
+
+
+def _sync_order(item: WorkItem, services: Services, order_id: str) -> None:
+    now_us, household_id = services.clock.now_us(), item.household_id or ""
+    with services.unit_of_work.begin() as tx:
+        tx.hold(item)
+        order = tx.get(Order, household_id, order_id)
+        if order.state is not OrderState.PLACING:
+            tx.complete(item)
+            return
+        account = tx.get(MerchantAccount, household_id, order.merchant_id)
+        looks = order.looks + 1
+        tx.save(replace(order, looks=looks))
+    try:
+        status: OrderStatus | OrderNotFound | None = services.merchants.open(account).status(order.id)
+    except MerchantUnknown:
+        status = None
+    with services.unit_of_work.begin() as tx:
+        tx.complete(item)
+        pause_s = SYNC_AFTER_S[min(looks, len(SYNC_AFTER_S) - 1)]
+        wait_us = services.clock.wall_us() + pause_s * SECOND_US
+        if looks == len(SYNC_AFTER_S):
+            text = "The shop does not say whether it took an order; we keep asking and send nothing twice."
+            tell(tx, household_id, "order_unknown", text, f"orders/{order.id}", now_us)
+        match status:
+            case None:
+                tx.enqueue("sync", household_id, item.subject_id, due_us=now_us, not_before_wall_us=wait_us)
+            case OrderNotFound():  # it never arrived: the same order goes out again under the same reference
+                tx.enqueue("place", household_id, order.cart_id, due_us=now_us, not_before_wall_us=wait_us)
+            case OrderStatus(state="rejected", message=message):
+                settle_placing(tx, order, Refused("rejected", message), now_us)
+            case OrderStatus(merchant_ref=merchant_ref, promised_us=promised_us):
+                settle_placing(tx, order, Accepted(merchant_ref, order.total_minor, promised_us), now_us)

@@ -1,0 +1,17 @@
+"""The few words a step writes into a row for people: why a line is in a cart now."""
+
+import forecasting
+from gateway.domain.replenishment import Forecast
+
+
+def why_now(current: Forecast, zone: str, now_us: int) -> str:
+    """Return what is left and when it is empty: "24 % left, empty 1–5 Dec"."""
+    if current.on_hand is None:
+        return "How much is left is not known."
+    share = 100 * min(1.0, current.on_hand / current.capacity)
+    left = f"{share:.0f}\u202f% left"
+    if current.p10_us is None:
+        return left
+    if current.p90_us is None:
+        return f"{left}, empty from {forecasting.date_range(current.p10_us, current.p10_us, zone, now_us)}"
+    return f"{left}, empty {forecasting.date_range(current.p10_us, current.p90_us, zone, now_us)}"

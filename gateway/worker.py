@@ -1,0 +1,140 @@
+"""Finds what is due, leases it and runs it: in batches, a fair share per household and round, several workers at once.
+
+A crash loses nothing: an item stays a row until the step that ran it commits its closing, under the fence it was
+claimed with. A failed item is given back and waits longer each time.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from gateway.domain.errors import DomainError
+from gateway.domain.records import WorkItem
+from gateway.steps import CALLS_OUT, INSIDE
+from gateway.steps.ports import LeaseLost, MerchantError, Services
+from gateway.steps.record import CURSOR
+from payments.errors import PaymentError
+
+log = structlog.get_logger()
+
+BATCH = 64
+SHARE_PER_HOUSEHOLD = 16
+IDLE_WAIT_S = 0.15
+# What only advises is never waited for.
+ADVICE = frozenset({"challenge"})
+INBOX = "inbox"
+
+
+class WorkQueue(Protocol):
+    """Rows of work under leases (gateway.store.work_queue)."""
+
+    def claim(self, now_us: int, *, limit: int, per_household: int) -> list[WorkItem]:
+        """Lease what is due."""
+        ...
+
+    def give_back(self, item: WorkItem, error: str) -> None:
+        """Return a failed item."""
+        ...
+
+    def is_idle(self, now_us: int, *, besides: frozenset[str]) -> bool:
+        """Say whether nothing is due, besides these steps."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round did: items done and items given back."""
+
+    done: int
+    failed: int
+
+
+class Worker:
+    """Runs rounds until stopped."""
+
+    def __init__(self, services: Services, queue: WorkQueue) -> None:
+        self._services = services
+        self._queue = queue
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Work until `stop` is called; a fault in a round is logged and the next round begins."""
+        while not self._stopping.is_set():
+            try:
+                did = self.run_once()
+            except Exception:
+                log.exception("a round of work failed")
+                did = Round(0, 1)
+            if did.done == 0:
+                self._stopping.wait(IDLE_WAIT_S)
+
+    def stop(self) -> None:
+        """Let the present round finish and end `run`."""
+        self._stopping.set()
+
+    def run_once(self) -> Round:
+        """Run one round: take in what the inbox holds, then claim and run one batch of what is due."""
+        now_us = self._services.clock.now_us()
+        if self._inbox_waits():
+            with self._services.unit_of_work.begin() as tx:
+                tx.enqueue("record", None, INBOX, due_us=now_us)
+        items = self._queue.claim(now_us, limit=BATCH, per_household=SHARE_PER_HOUSEHOLD)
+        inside = [item for item in items if item.step in INSIDE]
+        failed = 0 if self._run_together(inside, now_us) else sum(not self._run(item, now_us) for item in inside)
+        failed += sum(not self._run(item, now_us) for item in items if item.step not in INSIDE)
+        return Round(len(items) - failed, failed)
+
+    def is_quiescent(self) -> bool:
+        """Say whether everything due at this instant is done: the inbox recorded, no work waiting, none running."""
+        now_us = self._services.clock.now_us()
+        return not self._inbox_waits() and self._queue.is_idle(now_us, besides=ADVICE)
+
+    def _inbox_waits(self) -> bool:
+        with self._services.unit_of_work.read() as tx:
+            return self._services.inbox.last_id() > tx.cursor(CURSOR)
+
+    def _run_together(self, items: list[WorkItem], now_us: int) -> bool:
+        """Run the items that stay inside in one transaction, one commit for all; False when they must go one by one."""
+        if len(items) < 2:
+            return False
+        try:
+            with self._services.unit_of_work.begin() as tx:
+                for item in items:
+                    INSIDE[item.step](tx, item, now_us)
+                    tx.complete(item)
+        except Exception:
+            log.warning("a batch failed and is run one by one", items=len(items), exc_info=True)
+            return False
+        return True
+
+    def _run(self, item: WorkItem, now_us: int) -> bool:
+        """Run one item; a failed one is given back with what went wrong."""
+        try:
+            self._step(item, now_us)()
+        except LeaseLost:
+            log.info("another worker took over", step=item.step, subject=item.subject_id)
+            return False
+        except (PaymentError, MerchantError, DomainError) as error:
+            log.warning(
+                "will be tried again", step=item.step, subject=item.subject_id, tries=item.tries, error=str(error)
+            )
+            self._queue.give_back(item, str(error))
+            return False
+        except Exception as error:
+            log.exception("a step failed", step=item.step, subject=item.subject_id, tries=item.tries)
+            self._queue.give_back(item, f"{type(error).__name__}: {error}")
+            return False
+        return True
+
+    def _step(self, item: WorkItem, now_us: int) -> Callable[[], None]:
+        if item.step in INSIDE:
+            return lambda: self._inside(item, now_us)
+        return lambda: CALLS_OUT[item.step](item, self._services)
+
+    def _inside(self, item: WorkItem, now_us: int) -> None:
+        with self._services.unit_of_work.begin() as tx:
+            INSIDE[item.step](tx, item, now_us)
+            tx.complete(item)
