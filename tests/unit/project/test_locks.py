@@ -52,7 +52,8 @@ def test_the_locks_hold_all_that_the_project_names() -> None:
 
 @pytest.mark.parametrize("room", ["gateway", "devices", "forecasting", "payments", "simulators"])
 def test_a_room_imports_only_what_the_run_time_lock_brings(room: str) -> None:
-    trees = [ast.parse(path.read_text()) for path in (ROOT / room).rglob("*.py")]
+    # Contract suites are run by the tests of adapters' authors: they alone may use pytest.
+    trees = [ast.parse(path.read_text()) for path in (ROOT / room).rglob("*.py") if path.name != "contract.py"]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
