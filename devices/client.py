@@ -65,6 +65,13 @@ def _seconds_now() -> int:
     return RealClock().wall_us() // 1_000_000
 
 
+async def _within(seconds: float | None, event: asyncio.Event) -> None:
+    """Wait for the event, but no longer. Python 3.11's `wait_for` would swallow a cancellation that comes with it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
 class DeviceClient:
     """One device's conversation with the gateway, as an async context manager.
 
@@ -141,7 +148,8 @@ class DeviceClient:
         if self._talk is not None and self._talk.done():
             self._talk.result()
         try:
-            await asyncio.wait_for(self._empty.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
         except TimeoutError:
             raise OutboxNotDrained(self.device_id, self.waiting(), timeout_s) from None
 
@@ -177,8 +185,7 @@ class DeviceClient:
                     await self._converse(mqtt)
             except aiomqtt.MqttError as error:
                 logger.info("%s: not connected (%s), again in %.1f s", self.device_id, error, pause_s)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._closing.wait(), pause_s)
+                await _within(pause_s, self._closing)
                 pause_s = min(2 * pause_s, LAST_RECONNECT_S)
 
     def _connection(self) -> aiomqtt.Client:
@@ -260,8 +267,7 @@ class DeviceClient:
                 pause_s = min(2 * flights[key].pause_s, LAST_RESEND_S) if key in flights else self._first_resend_s
                 flights[key] = _Flight(now_s() + pause_s, pause_s)
             overdue_s = min((flight.due_s for flight in flights.values()), default=None)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), None if overdue_s is None else max(0, overdue_s - now_s()))
+            await _within(None if overdue_s is None else max(0, overdue_s - now_s()), self._wake)
 
     @staticmethod
     def _is_due(message: Queued, flights: dict[tuple[int, int], _Flight], now_s: float) -> bool:

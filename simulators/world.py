@@ -241,8 +241,7 @@ class World:
         self, state: WorldState, thing: Thing, moment: _Moment, throw: Random, in_use: frozenset[str]
     ) -> Iterator[Event]:
         own = state.devices[thing.name]
-        phase = dice(self._seed, thing.name, "phase").randrange(REPORT_EVERY_TICKS)
-        if not own.speak and (moment.tick - phase) % REPORT_EVERY_TICKS:
+        if not own.speak and (moment.tick - phase(self._seed, thing.name)) % REPORT_EVERY_TICKS:
             return
         habit = thing.habit
         if dice(self._seed, thing.name, "silent", moment.day).random() < habit.silent_day_share:
@@ -272,6 +271,12 @@ def _burst(habit: SlotHabit, moment: _Moment, throw: Random) -> float:
 def thing(name: str, kind: str) -> Thing:
     """A device by its name and kind; `KeyError` for an unknown kind."""
     return Thing(name, kinds()[kind])
+
+
+@functools.lru_cache(maxsize=4096)
+def phase(seed: int, name: str) -> int:
+    """The tick of its three hours at which a device reports."""
+    return dice(seed, name, "phase").randrange(REPORT_EVERY_TICKS)
 
 
 @functools.lru_cache(maxsize=4096)
