@@ -10,6 +10,7 @@ Without --token it makes one and keeps it in DIR/token. When it listens it print
 import argparse
 import json
 import logging
+import os
 import secrets
 import signal
 import sys
@@ -23,6 +24,8 @@ from simulators.shop_catalogue import load_catalogue
 from simulators.shop_counter import Counter
 from simulators.shop_http import ShopServer
 from simulators.shop_notices import Notifier
+
+POLL_S = 0.1  # how long the server may take to notice that it is to stop
 
 
 def main(argv: Sequence[str]) -> int:
@@ -62,7 +65,7 @@ def _serve(server: ShopServer, *, exit_with_parent: bool) -> None:
     stop = server.stopping
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    threads = [threading.Thread(target=server.serve_forever, name="http")]
+    threads = [threading.Thread(target=server.serve_forever, args=(POLL_S,), name="http")]
     if server.notifier is not None:
         threads.append(threading.Thread(target=server.notifier.run, args=(stop,), name="notices"))
     for thread in threads:
@@ -80,7 +83,8 @@ def _serve(server: ShopServer, *, exit_with_parent: bool) -> None:
 
 
 def _watch_parent(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    # Below sys.stdin: its lock would still be held at the end of the process, and Python aborts on that.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     stop.set()
 
@@ -106,7 +110,3 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--faults", choices=("none", "some"), default="none", help="rejected, short, late, lost orders")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser.parse_args(argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS arrivals (
     packs INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS arrivals_by_household ON arrivals (household_ref, arrives_us, sku, reference);
+CREATE TABLE IF NOT EXISTS households (
+    household_ref TEXT PRIMARY KEY,
+    name TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS script (
     id INTEGER PRIMARY KEY,
     household_ref TEXT NOT NULL,
@@ -168,7 +172,16 @@ class Book:
             ).fetchall()
         return [Arrival(*row) for row in rows]
 
-    # Script
+    # Households and their script
+
+    def name_household(self, household_ref: str, name: str) -> None:
+        """Let chance know the household by a name instead of its reference."""
+        self._db.execute("INSERT OR REPLACE INTO households VALUES (?, ?)", (household_ref, name))
+
+    def household_name(self, household_ref: str) -> str:
+        """The name chance knows it by: the one it was given, else its reference."""
+        row = self._db.execute("SELECT name FROM households WHERE household_ref = ?", (household_ref,)).fetchone()
+        return household_ref if row is None else str(row[0])
 
     def add_script(self, household_ref: str, outcomes: Sequence[Outcome]) -> int:
         """Put outcomes behind those that wait for the household; returns how many wait then."""

@@ -28,6 +28,7 @@ from simulators.shop_catalogue import (
 )
 from simulators.shop_requests import (
     AnswerLost,
+    HouseholdRequest,
     OrderRequest,
     Problem,
     QuoteRequest,
@@ -155,7 +156,7 @@ class Counter:
             total_minor=0,
             parcels=(),
         )
-        story_key = f"{request.household_ref}/{story}/{turn}"
+        story_key = f"{self._book.household_name(request.household_ref)}/{story}/{turn}"
         try:
             goods_minor = self._agree(request, now_us)
             told = self._tell(
@@ -266,6 +267,12 @@ class Counter:
                 }
             )
         return {"items": items, "next": after + len(items)}
+
+    def name_household(self, request: HouseholdRequest) -> dict[str, Any]:
+        """Give a household the name that chance knows it by, so that its random id tells no other story."""
+        with self._book.writing():
+            self._book.name_household(request.household_ref, request.name)
+        return {"name": request.name}
 
     def script(self, request: ScriptRequest) -> dict[str, Any]:
         """Decide what becomes of the household's next orders."""

@@ -18,7 +18,7 @@ import msgspec
 
 from simulators.shop_counter import Counter
 from simulators.shop_notices import Notifier
-from simulators.shop_requests import AnswerLost, OrderRequest, Problem, QuoteRequest, ScriptRequest
+from simulators.shop_requests import AnswerLost, HouseholdRequest, OrderRequest, Problem, QuoteRequest, ScriptRequest
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_CONNECTIONS = 64
@@ -100,6 +100,11 @@ ROUTES: tuple[tuple[str, re.Pattern[str], Route], ...] = (
         "GET",
         re.compile(r"/doorstep/([^/]+)"),
         lambda server, call: server.counter.doorstep(call.named[0], call.number("after")),
+    ),
+    (
+        "POST",
+        re.compile(r"/households"),
+        lambda server, call: server.counter.name_household(call.decode(HouseholdRequest)),
     ),
     ("POST", re.compile(r"/script"), lambda server, call: server.counter.script(call.decode(ScriptRequest))),
     ("POST", re.compile(r"/control/settle-notices"), _settle_notices),

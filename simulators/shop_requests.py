@@ -63,6 +63,13 @@ class OrderRequest(msgspec.Struct, frozen=True):
     lines: Annotated[tuple[OrderLine, ...], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
 
 
+class HouseholdRequest(msgspec.Struct, frozen=True):
+    """POST /households: the name by which chance knows a household, before its first order."""
+
+    household_ref: Name
+    name: Name
+
+
 class ScriptRequest(msgspec.Struct, frozen=True):
     """POST /script: what becomes of the household's next orders, one outcome an order."""
 

@@ -1,7 +1,8 @@
 """What becomes of an order, decided whole at the instant it is taken, from the seed alone.
 
 An order's chance is drawn for (seed, household, its kinds of supply, its number among that household's orders of the
-same kinds): two orders that arrive at the same time cannot trade fates, and no random id takes part.
+same kinds): two orders that arrive at the same time cannot trade fates. A household that calls itself by a random id
+is given a name first (POST /households), and the name takes part instead.
 """
 
 from collections.abc import Sequence

@@ -226,6 +226,8 @@ def _settings(context: MerchantContext) -> HttpShopSettings:
     except httpx.InvalidURL as error:
         raise MerchantMisconfigured(f"base_url {settings.base_url!r}: {error}") from error
     plain_but_local = address.scheme == "http" and address.host in LOOPBACK
+    if not 0 < (address.port or 443) < 65536:
+        raise MerchantMisconfigured(f"base_url {settings.base_url!r}: there is no port {address.port}")
     if not address.host or not (address.scheme == "https" or plain_but_local):
         raise MerchantMisconfigured(
             f"base_url {settings.base_url!r}: write https://…; plain http carries the token in the clear "
