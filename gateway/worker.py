@@ -15,7 +15,7 @@ from gateway.domain.errors import DomainError
 from gateway.domain.records import WorkItem
 from gateway.steps import CALLS_OUT, INSIDE
 from gateway.steps.ports import LeaseLost, MerchantError, Services
-from gateway.steps.record import CURSOR
+from gateway.steps.record import CURSOR, REJECTED_CURSOR
 from payments.errors import PaymentError
 
 log = structlog.get_logger()
@@ -94,7 +94,8 @@ class Worker:
 
     def _inbox_waits(self) -> bool:
         with self._services.unit_of_work.read() as tx:
-            return self._services.inbox.last_id() > tx.cursor(CURSOR)
+            inbox = self._services.inbox
+            return inbox.last_id() > tx.cursor(CURSOR) or bool(inbox.read_rejected_after(tx.cursor(REJECTED_CURSOR), 1))
 
     def _run_together(self, items: list[WorkItem], now_us: int) -> bool:
         """Run the items that stay inside in one transaction, one commit for all; False when they must go one by one."""

@@ -12,6 +12,7 @@ from gateway.domain.order import LineState, Order, OrderLine, OrderState
 from gateway.domain.payment import Attempt, AttemptState, MethodState, PaymentMethod
 from gateway.domain.records import MerchantAccount, WorkItem
 from gateway.domain.replenishment import MINUTE_US, SECOND_US
+from gateway.domain.stock import PackOption
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Accepted, MerchantRefused, MerchantUnknown, PlaceLine, Refused, Services, Transaction
@@ -73,6 +74,7 @@ def settle_placing(tx: Transaction, order: Order, answer: Accepted | Refused, no
                 )
             )
             tx.save(replace(cart, state=CartState.ORDERED))
+            _remember_prices(tx, order)
             tx.enqueue("observe", order.household_id, order.id, due_us=now_us + FIRST_LOOK_US)
         case Refused(message=message):
             tx.save(replace(order, state=OrderState.REJECTED, closed_us=now_us, note=message))
@@ -83,6 +85,13 @@ def settle_placing(tx: Transaction, order: Order, answer: Accepted | Refused, no
             drop_plans(tx, cart, now_us=now_us, again_after_days=0)
             text = f"The shop did not take the order: {message} Nothing was debited."
             tell(tx, order.household_id, "order_rejected", text, f"orders/{order.id}", now_us)
+
+
+def _remember_prices(tx: Transaction, order: Order) -> None:
+    """Note what each pack cost, so that the next cart can show the change."""
+    for line in tx.find(OrderLine, order.household_id, order_id=order.id):
+        for option in tx.find(PackOption, order.household_id, supply_id=line.supply_id, sku=line.sku):
+            tx.save(replace(option, last_price_minor=line.unit_price_minor))
 
 
 def _prepare(tx: Transaction, item: WorkItem, now_us: int) -> Order | None:

@@ -142,17 +142,87 @@ class Inbox(Protocol):
         """Return the id of the newest committed row, 0 when empty."""
         ...
 
+    def read_rejected_after(self, cursor: int, limit: int) -> Sequence["RejectedRow"]:
+        """Return at most `limit` rejected rows with an id above the cursor, oldest first."""
+        ...
+
 
 class InboxRow(Protocol):
     """One committed message."""
 
-    id: int
-    kind: str
-    device_id: str
-    sender: str
-    topic: str
-    payload: bytes
-    received_at_us: int
+    @property
+    def id(self) -> int:
+        """Grows with every commit; the cursor."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Telemetry or status."""
+        ...
+
+    @property
+    def device_id(self) -> str:
+        """Whose topic it came on."""
+        ...
+
+    @property
+    def sender(self) -> str:
+        """Whom the broker vouched for."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """The whole topic."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """The envelope as it came."""
+        ...
+
+    @property
+    def received_at_us(self) -> int:
+        """Policy time of its arrival."""
+        ...
+
+
+class RejectedRow(Protocol):
+    """One message that could not even be opened; the first bytes of its payload."""
+
+    @property
+    def id(self) -> int:
+        """Grows with every commit; a cursor of its own."""
+        ...
+
+    @property
+    def sender(self) -> str | None:
+        """Whom the broker vouched for, if anybody."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """The whole topic."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """The stable machine word."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """Its first 8192 bytes."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it was."""
+        ...
+
+    @property
+    def received_at_us(self) -> int:
+        """Policy time of its arrival."""
+        ...
 
 
 # Merchants
@@ -334,6 +404,10 @@ class PaymentProviders(Protocol):
 
     def open(self, name: str) -> PaymentAdapter:
         """Return the adapter; raises payments' ConfigError for an unknown name."""
+        ...
+
+    def seal(self, token: str, *, household_id: str, method_id: str) -> bytes:
+        """Return the sealed form in which a linked account's token is kept."""
         ...
 
     def token(self, method: PaymentMethod) -> str:

@@ -19,11 +19,12 @@ from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
 from gateway.domain.stock import Device, DeviceState, Quarantined, Sequence, Slot
 from gateway.steps.levels import MEASURED_BY, Message, record_reading
-from gateway.steps.ports import InboxRow, Services, Transaction
+from gateway.steps.ports import InboxRow, RejectedRow, Services, Transaction
 
 log = structlog.get_logger()
 
 CURSOR = "inbox"
+REJECTED_CURSOR = "rejected"
 BATCH = 500
 FUTURE_LIMIT_US = DAY_US
 SEQUENCE_JUMP_LIMIT = 1_000_000
@@ -56,7 +57,12 @@ def record(item: WorkItem, services: Services) -> None:
                 _quarantine(tx, row, None, _Refused("internal-error", "a fault in the gateway; see its log"))
         if rows:
             tx.move_cursor(CURSOR, rows[-1].id)
-        if len(rows) == BATCH:
+        rejected = services.inbox.read_rejected_after(tx.cursor(REJECTED_CURSOR), BATCH)
+        for refusal in rejected:
+            _quarantine_rejected(tx, refusal)
+        if rejected:
+            tx.move_cursor(REJECTED_CURSOR, rejected[-1].id)
+        if BATCH in {len(rows), len(rejected)}:
             tx.enqueue("record", None, item.subject_id, due_us=now_us)
 
 
@@ -192,5 +198,24 @@ def _quarantine(tx: Transaction, row: InboxRow, device: Device | None, refused: 
             detail=refused.detail[:MAX_DETAIL],
             payload=row.payload,
             received_us=row.received_at_us,
+        )
+    )
+
+
+def _quarantine_rejected(tx: Transaction, refusal: RejectedRow) -> None:
+    """Show what could not even be opened beside the other quarantined messages."""
+    devices = tx.find(Device, None, id=refusal.sender) if refusal.sender is not None else []
+    tx.add(
+        Quarantined(
+            id=tx.new_id(),
+            household_id=devices[0].household_id if devices else None,
+            device_id=refusal.sender,
+            inbox_id=None,
+            sender=refusal.sender or "",
+            topic=refusal.topic,
+            reason=refusal.reason,
+            detail=f"{refusal.size_bytes} bytes",
+            payload=refusal.payload,
+            received_us=refusal.received_at_us,
         )
     )
