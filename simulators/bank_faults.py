@@ -1,13 +1,15 @@
 """What goes wrong on purpose: by script, by the name of an account, or at random from a seed.
 
-A script entry is a fault, or `KIND:FAULT` to wait for the next operation of a kind ("capture:timeout_after"). "ok" lets
-one operation pass. An account whose token ends in `+FAULT` ("anna+decline") has that fault at each new hold.
+A script entry is a fault, for the next authorize, capture, void or refund, or `KIND:FAULT` to wait for the next
+operation of a kind ("capture:timeout_after"). "ok" lets one operation pass. An account whose token ends in `+FAULT`
+("anna+decline") has that fault at each hold that the bank does not know yet. Chance leaves mandates alone.
 """
 
 import hashlib
 import sqlite3
 
-KINDS = frozenset({"setup_mandate", "revoke_mandate", "authorize", "capture", "void", "refund"})
+MONEY_KINDS = frozenset({"authorize", "capture", "void", "refund"})
+KINDS = MONEY_KINDS | frozenset({"setup_mandate", "revoke_mandate"})
 
 FAULTS = {
     "ok": "nothing goes wrong",
@@ -62,8 +64,9 @@ def write_script(db: sqlite3.Connection, account: str, entries: list[tuple[str |
 def next_fault(db: sqlite3.Connection, account: str, kind: str, *, is_new: bool, seed: int, rate: float) -> str | None:
     """Take the account's next fault. `is_new`: the key was not seen before. `rate` is the chance of a random one."""
     row = db.execute(
-        "SELECT number, fault FROM script WHERE account = ? AND (kind IS NULL OR kind = ?) ORDER BY number LIMIT 1",
-        (account, kind),
+        "SELECT number, fault FROM script"
+        " WHERE account = ? AND (kind = ? OR kind IS NULL AND ?) ORDER BY number LIMIT 1",
+        (account, kind, kind in MONEY_KINDS),
     ).fetchone()
     if row is not None:
         db.execute("DELETE FROM script WHERE number = ?", (row["number"],))
@@ -71,7 +74,7 @@ def next_fault(db: sqlite3.Connection, account: str, kind: str, *, is_new: bool,
     _, plus, named = account.rpartition("+")
     if plus and named in FAULTS and kind == "authorize" and is_new:
         return named
-    if rate > 0:
+    if rate > 0 and kind in MONEY_KINDS:
         return _random_fault(db, account, seed, rate)
     return None
 
