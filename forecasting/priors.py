@@ -19,7 +19,8 @@ class Prior:
         daily_share: mean use a day, as a share of the capacity.
         rate_spread: coefficient of variation of the daily rate between households.
         day_spread: coefficient of variation of one day's use about the household's own rate.
-        memory_days: time after which a day's evidence has faded to 1/e.
+        memory_days: time after which a day's evidence has faded to 1/e: short enough that the wandering of the rate
+            itself shows in the width of the forecast.
         shelf_life_days: how long an opened pack keeps, or None where nobody knows or it does not matter.
     """
 
@@ -33,14 +34,14 @@ class Prior:
 PRIORS: Mapping[str, Prior] = MappingProxyType(
     {
         "adblue": Prior(0.01, 0.9, 1.0, 120.0, 365.0),
-        "coffee": Prior(0.07, 0.7, 0.7, 60.0, 30.0),
+        "coffee": Prior(0.07, 0.7, 0.7, 35.0, 30.0),
         "detergent": Prior(0.03, 0.7, 1.3, 90.0, None),
-        "eggs": Prior(0.13, 0.6, 1.0, 60.0, 21.0),
-        "fuel": Prior(0.09, 0.8, 1.3, 60.0, None),
-        "juice": Prior(0.18, 0.7, 1.0, 60.0, 5.0),
-        "milk": Prior(0.20, 0.6, 0.8, 60.0, 5.0),
-        "other": Prior(0.05, 1.0, 1.2, 60.0, None),
-        "pet-food": Prior(0.06, 0.6, 0.5, 60.0, 42.0),
+        "eggs": Prior(0.13, 0.6, 1.0, 35.0, 21.0),
+        "fuel": Prior(0.09, 0.8, 1.3, 35.0, None),
+        "juice": Prior(0.18, 0.7, 1.0, 35.0, 5.0),
+        "milk": Prior(0.20, 0.6, 0.8, 35.0, 5.0),
+        "other": Prior(0.05, 1.0, 1.2, 35.0, None),
+        "pet-food": Prior(0.06, 0.6, 0.5, 35.0, 42.0),
         "softener": Prior(0.02, 0.7, 1.3, 90.0, None),
         "toner": Prior(0.012, 1.0, 1.8, 120.0, None),
         "water-filter": Prior(0.015, 0.6, 0.6, 90.0, 60.0),

@@ -150,7 +150,8 @@ def _use(outcome: Depletion, unit: str) -> Reason:
     daily, profile = outcome.demand.daily, outcome.demand.profile
     workday, weekend = daily * sum(profile[:5]) / 5, daily * sum(profile[5:]) / 2
     highest = max(range(7), key=lambda day: profile[day])
-    if abs(weekend - workday) > _WEEKEND_SHARE * daily:
+    apart = min(profile[5:]) > max(profile[:5]) or max(profile[5:]) < min(profile[:5])
+    if apart and abs(weekend - workday) > _WEEKEND_SHARE * daily:
         text = f"You use about {amount(workday, unit)} a day, {amount(weekend, unit)} at weekends."
         return _plain(Why.USE, text, daily=daily, workday=workday, weekend=weekend)
     if profile[highest] > 1 + 2 * _WEEKEND_SHARE:

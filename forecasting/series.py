@@ -33,6 +33,7 @@ from forecasting.tracker import (
 
 _COVERED = 0.9  # a local day seen for less than this share is unknown in `daily_use`
 _MOST_DAYS = 40_000
+_LARGEST = 1e15  # units; beyond it a sensor's number is rubbish whatever the unit, infinity included
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +165,17 @@ def daily_use(consumed: Sequence[Consumption], zone: str) -> tuple[npt.NDArray[n
     """
     if not consumed:
         return np.zeros(0, dtype=np.int64), np.zeros(0)
-    first = min(local_day(one.from_us, zone) for one in consumed)
-    last = max(local_day(max(one.from_us, one.to_us - 1), zone) for one in consumed)
+    first = min(local_day(min(one.from_us, _last_moment_us(one)), zone) for one in consumed)
+    last = max(local_day(_last_moment_us(one), zone) for one in consumed)
     if last - first >= _MOST_DAYS:
         raise InvalidInput("consumed", last - first, f"stretches within {_MOST_DAYS} days")
     used, covered = np.zeros(last - first + 1), np.zeros(last - first + 1)
     for one in consumed:
-        begin_us = one.from_us
         whole = exposure_between(EVEN_PROFILE, zone, one.from_us, one.to_us)
-        day = local_day(one.from_us, zone)
         if whole == 0:
-            used[min(day, last) - first] += one.used
+            used[local_day(_last_moment_us(one), zone) - first] += one.used
+            continue
+        begin_us, day = one.from_us, local_day(one.from_us, zone)
         while begin_us < one.to_us:
             end_us = min(one.to_us, midnight_us(day + 1, zone))
             share = exposure_between(EVEN_PROFILE, zone, begin_us, end_us)
@@ -187,14 +188,19 @@ def daily_use(consumed: Sequence[Consumption], zone: str) -> tuple[npt.NDArray[n
     return np.arange(first, last + 1, dtype=np.int64), daily
 
 
+def _last_moment_us(one: Consumption) -> int:
+    """A stretch that ends at midnight, or has no length (a late increment), belongs to the day before."""
+    return max(0, one.to_us - 1)
+
+
 def _by_measure(tracker: LevelTracker, reading: Reading) -> tuple[LevelTracker, Outcome]:
     quantity = reading.quantity
     if quantity is None or math.isnan(quantity):
         if reading.ordinal is not None:
             return track_ordinal(tracker, reading.at_us, reading.ordinal)
         return tracker, Outcome("unknown", "the thing does not know what is left")
-    if math.isinf(quantity):
-        return rejected(tracker, "not a finite number")
+    if abs(quantity) > _LARGEST:
+        return rejected(tracker, "not a number a slot can hold")
     match tracker.measure:
         case "level":
             return track_level(tracker, reading.at_us, quantity)
