@@ -19,7 +19,7 @@ from typing import Self
 
 import aiomqtt
 
-from devices.acknowledgement import decode_acknowledgement
+from devices.acknowledgement import Acknowledgement, decode_acknowledgement
 from devices.clock import RealClock
 from devices.control import Command, decode_command, encode_status
 from devices.envelope import ContentType, seal
@@ -228,20 +228,28 @@ class DeviceClient:
         await self._closing.wait()
 
     async def _listen(self, mqtt: aiomqtt.Client) -> None:
+        answers: list[Acknowledgement] = []
         async for message in mqtt.messages:
             try:
                 if parse_topic(str(message.topic)).channel == "ack":
-                    self._take_acknowledgement(message.payload)
+                    answers.append(decode_acknowledgement(message.payload))
                 elif self._on_command is not None:
                     await self._on_command(decode_command(message.payload))
             except BadInput as error:
                 logger.warning("%s: ignored a message on %s: %s", self.device_id, message.topic, error)
+            # One commit for all that have come; what a crash forgets is sent and acknowledged again.
+            if answers and (len(mqtt.messages) == 0 or len(answers) >= MAX_IN_FLIGHT):
+                self._take(answers)
+                answers = []
 
-    def _take_acknowledgement(self, payload: bytes) -> None:
-        answer = decode_acknowledgement(payload)
-        if answer.epoch is not None:
-            self._outbox.acknowledge(answer.epoch, answer.committed)
-        for rejection in answer.rejected:
+    def _take(self, answers: list[Acknowledgement]) -> None:
+        self._outbox.acknowledge(
+            (answer.epoch, committed)
+            for answer in answers
+            if answer.epoch is not None
+            for committed in answer.committed
+        )
+        for rejection in (one for answer in answers for one in answer.rejected):
             logger.warning("%s: the gateway could not open a message: %s", self.device_id, rejection.reason)
             self._outbox.set_aside(rejection.sha256, rejection.reason)
         self._note_waiting()

@@ -7,7 +7,7 @@ cannot (it is new, or broken), the epoch is raised, so that no number is ever us
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,8 +96,11 @@ class Outbox:
         queued: list[Queued] = []
         seq = self._next_seq
         with self._transaction() as database:
+            room = self._limit - self.waiting()
             for seal in seals:
-                self._make_room(database)
+                if room <= 0:
+                    self._give_up_oldest(database)
+                room -= 1
                 message = Queued(self._epoch, seq, seal(self._epoch, seq, self._declare(database, seq)))
                 self._insert(database, message)
                 queued.append(message)
@@ -109,7 +112,8 @@ class Outbox:
     def restore(self, message: Queued) -> None:
         """Put an already sealed message back, as a device does that cannot tell whether it was acknowledged."""
         with self._transaction() as database:
-            self._make_room(database)
+            if self.waiting() >= self._limit:
+                self._give_up_oldest(database)
             self._insert(database, message)
 
     def oldest(self, count: int) -> tuple[Queued, ...]:
@@ -121,10 +125,10 @@ class Outbox:
         """How many messages are not acknowledged."""
         return int(self._database.execute("SELECT count(*) FROM message").fetchone()[0])
 
-    def acknowledge(self, epoch: int, committed: Ranges) -> None:
-        """Let go of what the gateway has committed."""
+    def acknowledge(self, committed: Iterable[tuple[int, Range]]) -> None:
+        """Let go of what the gateway has committed: ranges of numbers, each with its epoch."""
         with self._transaction() as database:
-            for first, last in committed:
+            for epoch, (first, last) in committed:
                 database.execute("DELETE FROM message WHERE epoch = ? AND seq BETWEEN ? AND ?", (epoch, first, last))
                 if epoch == self._epoch:
                     database.execute("DELETE FROM lost WHERE declared_by BETWEEN ? AND ?", (first, last))
@@ -171,18 +175,14 @@ class Outbox:
             raise
         self._database.execute("COMMIT")
 
-    def _make_room(self, database: sqlite3.Connection) -> None:
-        surplus = int(database.execute("SELECT count(*) FROM message").fetchone()[0]) - self._limit + 1
-        if surplus <= 0:
-            return
-        rows = database.execute("SELECT epoch, seq FROM message ORDER BY epoch, seq LIMIT ?", (surplus,)).fetchall()
-        for epoch, seq in rows:
-            database.execute("DELETE FROM message WHERE epoch = ? AND seq = ?", (epoch, seq))
-            if epoch == self._epoch:
-                # What the dropped message would have declared must be declared again.
-                database.execute("UPDATE lost SET declared_by = NULL WHERE declared_by = ?", (seq,))
-                database.execute("INSERT INTO lost VALUES (?, ?, NULL)", (seq, seq))
-        logger.warning("outbox is full: %d messages given up", len(rows))
+    def _give_up_oldest(self, database: sqlite3.Connection) -> None:
+        epoch, seq = database.execute("SELECT epoch, seq FROM message ORDER BY epoch, seq LIMIT 1").fetchone()
+        database.execute("DELETE FROM message WHERE epoch = ? AND seq = ?", (epoch, seq))
+        if epoch == self._epoch:
+            # What the dropped message would have declared must be declared again.
+            database.execute("UPDATE lost SET declared_by = NULL WHERE declared_by = ?", (seq,))
+            database.execute("INSERT INTO lost VALUES (?, ?, NULL)", (seq, seq))
+        logger.warning("outbox is full: message %d of epoch %d is given up", seq, epoch)
 
     def _declare(self, database: sqlite3.Connection, seq: int) -> Ranges:
         pairs: list[Range] = database.execute("SELECT first, last FROM lost WHERE declared_by IS NULL").fetchall()

@@ -37,9 +37,9 @@ def test_messages_wait_in_order_until_they_are_acknowledged(outbox: Outbox) -> N
     queued = outbox.add([saying("a"), saying("b"), saying("c")])
     assert queued[0] == Queued(5, 1, b"5/1/a")
     assert outbox.oldest(2) == queued[:2]
-    outbox.acknowledge(5, ((1, 1), (3, 3)))
+    outbox.acknowledge([(5, (1, 1)), (5, (3, 3))])
     assert numbers(outbox) == [(5, 2)]
-    outbox.acknowledge(4, ((2, 2),))
+    outbox.acknowledge([(4, (2, 2))])
     assert outbox.waiting() == 1
 
 
@@ -81,7 +81,7 @@ def test_an_overflow_gives_up_the_oldest_and_declares_them_once(outbox: Outbox) 
 
 def test_a_declaration_that_is_itself_given_up_is_made_again(outbox: Outbox) -> None:
     outbox.add([saying(str(number)) for number in range(5)])
-    outbox.acknowledge(5, ((2, 4),))
+    outbox.acknowledge([(5, (2, 4))])
     declared: list[Ranges] = []
     outbox.add([saying(str(number), declared) for number in range(4)])
     assert declared[-1] == ((1, 1), (5, 5))
@@ -89,7 +89,7 @@ def test_a_declaration_that_is_itself_given_up_is_made_again(outbox: Outbox) -> 
 
 def test_an_acknowledged_declaration_is_not_made_again(outbox: Outbox) -> None:
     outbox.add([saying(str(number)) for number in range(5)])
-    outbox.acknowledge(5, ((2, 5),))
+    outbox.acknowledge([(5, (2, 5))])
     declared: list[Ranges] = []
     outbox.add([saying("x", declared)])
     assert declared == [()]
@@ -114,7 +114,7 @@ def test_a_sealer_that_fails_leaves_no_number_used(outbox: Outbox) -> None:
 
 def test_a_restored_message_waits_again_under_its_old_number(outbox: Outbox) -> None:
     (message,) = outbox.add([saying("a")])
-    outbox.acknowledge(5, ((1, 1),))
+    outbox.acknowledge([(5, (1, 1))])
     outbox.restore(message)
     outbox.restore(message)
     assert outbox.oldest(10) == (message,)
