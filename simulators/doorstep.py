@@ -69,7 +69,8 @@ class Doorstep:
                 return msgspec.json.decode(answer.content, type=_Page)
             except (httpx.HTTPError, msgspec.DecodeError) as error:
                 if attempt == TRIES:
-                    raise DoorstepUnreachable(f"{self._path}: {type(error).__name__} {error}") from error
+                    said = str(error).partition("\n")[0]
+                    raise DoorstepUnreachable(f"{self._path}: {type(error).__name__} {said}") from error
                 await asyncio.sleep(pause_s)
                 pause_s *= 2
         raise AssertionError("the loop returns or raises")
