@@ -8,6 +8,7 @@ It prints {"ready": true, "port": …} on standard output when it listens, on th
 import argparse
 import contextlib
 import json
+import os
 import secrets
 import signal
 import sys
@@ -98,7 +99,8 @@ def _own_token(path: Path) -> str:
 
 
 def _wait_for_parent(stop: threading.Event) -> None:
-    for _ in sys.stdin.buffer:
+    # Unbuffered: a thread that waits inside a buffered stream makes the interpreter abort at its end.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     stop.set()
 
