@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 
-from payments.adapter import HttpClient, HttpResponse, KeyValueState
+from payments.context import HttpClient, HttpResponse, KeyValueState
 from payments.errors import ConfigError, NotSent
 
 

@@ -2,7 +2,10 @@
 
 from importlib.metadata import EntryPoint, entry_points
 
-from payments.adapter import AdapterContext, PaymentAdapter
+from payments.adapter import (
+    PaymentAdapter,
+)
+from payments.context import AdapterContext
 from payments.errors import ConfigError, UnknownAdapter
 
 GROUP = "replenish.payment_adapters"

@@ -11,7 +11,6 @@ import msgspec
 from msgspec.structs import replace
 
 from payments.adapter import (
-    AdapterContext,
     Authorize,
     AuthorizeOutcome,
     Capabilities,
@@ -58,6 +57,7 @@ from payments.adapters.balance_book import (
     Record,
     RefundsDocument,
 )
+from payments.context import AdapterContext
 from payments.errors import InvalidRequest, NoticeRejected
 from payments.money import LARGEST_MINOR, Money
 

@@ -17,7 +17,10 @@ from typing import TypeVar
 
 import msgspec
 
-from payments.adapter import KeyValueState, OperationKind
+from payments.adapter import (
+    OperationKind,
+)
+from payments.context import KeyValueState
 from payments.errors import InvalidRequest, NotSent
 
 MAX_RECENT = 32

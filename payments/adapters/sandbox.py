@@ -11,14 +11,12 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from payments.adapter import (
-    AdapterContext,
     Authorize,
     AuthorizeOutcome,
     Capabilities,
     Capture,
     CaptureOutcome,
     Declined,
-    HttpResponse,
     Movement,
     NotFound,
     Notice,
@@ -52,6 +50,7 @@ from payments.adapters.sandbox_answers import (
     refunded,
     voided,
 )
+from payments.context import AdapterContext, HttpResponse
 from payments.errors import ConfigError, NoticeRejected, OutcomeUnknown, RateLimited
 from payments.money import Money
 

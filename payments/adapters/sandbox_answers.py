@@ -11,7 +11,6 @@ from payments.adapter import (
     Captured,
     Declined,
     DeclineKind,
-    HttpResponse,
     MandateActive,
     MandateRevoked,
     Movement,
@@ -25,6 +24,7 @@ from payments.adapter import (
     Unknown,
     Voided,
 )
+from payments.context import HttpResponse
 from payments.errors import InvalidRequest, MoneyError, NoticeRejected, OutcomeUnknown
 from payments.money import Money
 

@@ -13,7 +13,6 @@ from payments.adapter import (
     Capture,
     Captured,
     Declined,
-    KeyValueState,
     MandateActive,
     Movement,
     NotFound,
@@ -31,6 +30,7 @@ from payments.adapter import (
     Voided,
 )
 from payments.adapters.balance import BalanceAdapter
+from payments.context import KeyValueState
 from payments.contract import AdapterContract
 from payments.errors import InvalidRequest, NotSent
 from payments.memory import MemoryContext, MemoryState
