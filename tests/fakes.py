@@ -195,6 +195,15 @@ class FakeTransaction:
         if row is not None and row.generation <= item.generation:
             del self.tables.work[item.step, item.subject_id]
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        before = self.tables.copy()
+        try:
+            yield
+        except BaseException:
+            self.tables = before
+            raise
+
     def cursor(self, name: str) -> int:
         return self.tables.cursors.get(name, 0)
 

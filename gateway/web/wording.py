@@ -40,6 +40,15 @@ def instant(at_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=at_us)
 
 
+def from_datetime(at: datetime) -> int:
+    """Return a datetime that knows its zone as UTC microseconds.
+
+    >>> from_datetime(datetime(2026, 11, 24, 17, 5, tzinfo=UTC))
+    1795539900000000
+    """
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
 def iso(at_us: int) -> str:
     """Return the instant as machines read it.
 

@@ -89,20 +89,25 @@ def quarantine_rows(
     else:
         rows = tx.find(Quarantined, household_id, newest=MAX_QUARANTINED, device_id=device_id)
     return tuple(
-        QuarantineRow(
-            id=row.id,
-            device_id=row.device_id,
-            device=names.get(row.device_id or "", row.sender),
-            sender=row.sender,
-            topic=row.topic,
-            reason=row.reason.replace("-", " ").capitalize(),
-            detail=row.detail,
-            payload=preview(row.payload),
-            size=len(row.payload),
-            received_us=row.received_us,
-            when=wording.when(row.received_us, now_us),
-        )
+        quarantine_row(row, device=names.get(row.device_id or ""), when=wording.when(row.received_us, now_us))
         for row in rows
+    )
+
+
+def quarantine_row(row: Quarantined, *, device: str | None, when: str) -> QuarantineRow:
+    """Build one row; without a known device the sender stands for it."""
+    return QuarantineRow(
+        id=row.id,
+        device_id=row.device_id,
+        device=device or row.sender,
+        sender=row.sender,
+        topic=row.topic,
+        reason=row.reason.replace("-", " ").capitalize(),
+        detail=row.detail,
+        payload=preview(row.payload),
+        size=len(row.payload),
+        received_us=row.received_us,
+        when=when,
     )
 
 

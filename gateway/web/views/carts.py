@@ -11,7 +11,7 @@ from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE, SECOND_US, 
 from gateway.domain.stock import Supply
 from gateway.steps.ports import Transaction
 from gateway.web.views.limits import LimitMeter, limit_meter, usable_methods, used_in_period
-from gateway.web.views.progress import Clock, ProgressStep, progress_steps, read_decision, undo_until_us
+from gateway.web.views.progress import Clock, Decision, ProgressStep, progress_steps, read_decision, undo_until_us
 from gateway.web.wording import Wording, amount, listed, money
 
 MAX_WAITING = 20
@@ -37,6 +37,7 @@ class Alternative:
     sku: str
     name: str
     detail: str
+    pack_size: float
     price_minor: int
     price: str
     unit_price: str
@@ -58,6 +59,7 @@ class CartLine:
     why: str
     sku: str
     pack: str
+    pack_size: float
     packs: int
     fewer: int | None
     more: int | None
@@ -67,6 +69,7 @@ class CartLine:
     change_minor: int
     change: str
     alternatives: tuple[Alternative, ...]
+    refill_seen: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +164,7 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
         subtitle=_subtitle(cart, merchant, wording),
         merchant_id=cart.merchant_id,
         merchant=merchant,
-        lines=_lines(tx, cart, lines),
+        lines=_lines(tx, cart, lines, decision),
         currency=cart.currency,
         goods_minor=cart.goods_minor,
         goods=money(cart.goods_minor, cart.currency),
@@ -216,12 +219,13 @@ def _default(cart: Cart, wording: Wording) -> str:
     return f"Nothing is bought unless you approve by {wording.day_and_clock(cart.decide_by_us)}."
 
 
-def _lines(tx: Transaction, cart: Cart, lines: list[Line]) -> tuple[CartLine, ...]:
+def _lines(tx: Transaction, cart: Cart, lines: list[Line], decision: Decision) -> tuple[CartLine, ...]:
     supplies = {supply.id: supply for supply in tx.find(Supply, cart.household_id)}
-    return tuple(_line(cart, line, supplies.get(line.supply_id)) for line in lines)
+    seen = {line.cart_line_id for line in decision.lines if line.refill_seen}
+    return tuple(_line(cart, line, supplies.get(line.supply_id), refill_seen=line.id in seen) for line in lines)
 
 
-def _line(cart: Cart, line: Line, supply: Supply | None) -> CartLine:
+def _line(cart: Cart, line: Line, supply: Supply | None, *, refill_seen: bool) -> CartLine:
     unit = supply.unit if supply else ""
     change = 0 if line.price_before_minor is None else line.unit_price_minor - line.price_before_minor
     chosen = {
@@ -243,6 +247,7 @@ def _line(cart: Cart, line: Line, supply: Supply | None) -> CartLine:
         why=line.why,
         sku=line.sku,
         pack=amount(line.pack_size, unit),
+        pack_size=line.pack_size,
         packs=line.packs,
         fewer=line.packs - 1 if line.packs > 1 else None,
         more=line.packs + 1 if line.packs < MAX_PACKS_PER_LINE else None,
@@ -252,6 +257,7 @@ def _line(cart: Cart, line: Line, supply: Supply | None) -> CartLine:
         change_minor=change,
         change=money(change, cart.currency, signed=True) if change else "",
         alternatives=tuple(_alternative(cart, line, one, unit) for one in (chosen, *others)),
+        refill_seen=refill_seen,
     )
 
 
@@ -262,6 +268,7 @@ def _alternative(cart: Cart, line: Line, pack: dict[str, Any], unit: str) -> Alt
         sku=str(pack["sku"]),
         name=str(pack["name"]),
         detail=str(pack["detail"]),
+        pack_size=size,
         price_minor=price,
         price=money(price, cart.currency),
         unit_price=f"{money(round(price / size), cart.currency)}/{unit}" if size > 0 and price / size >= 1 else "",

@@ -172,8 +172,7 @@ def payment_rows(
     tx: Transaction, household_id: str, *, limit: int = MAX_PAYMENTS, before: str | None = None
 ) -> tuple[PaymentRow, ...]:
     """Return the household's payments, newest first."""
-    attempts = tx.find(Attempt, household_id, newest=limit, before=before)
-    return tuple(_payment(tx, attempt, _wording(tx, household_id)) for attempt in attempts)
+    return tuple(payment_row(tx, attempt) for attempt in tx.find(Attempt, household_id, newest=limit, before=before))
 
 
 def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> PaymentChain:
@@ -183,7 +182,7 @@ def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> Paymen
     cart = tx.get(Cart, household_id, attempt.cart_id)
     operations = tx.find(Operation, household_id, attempt_id=attempt.id)
     return PaymentChain(
-        payment=_payment(tx, attempt, wording),
+        payment=payment_row(tx, attempt),
         operations=tuple(_operation(tx, operation, wording) for operation in operations),
         approval=_approval(tx, tx.get(Approval, household_id, attempt.approval_id), wording),
         cart_id=cart.id,
@@ -192,8 +191,10 @@ def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> Paymen
     )
 
 
-def _payment(tx: Transaction, attempt: Attempt, wording: Wording) -> PaymentRow:
+def payment_row(tx: Transaction, attempt: Attempt) -> PaymentRow:
+    """Build one payment of a list."""
     household_id = attempt.household_id
+    wording = _wording(tx, household_id)
     done = tx.find(Operation, household_id, attempt_id=attempt.id, state=OperationState.SUCCEEDED)
     captured = sum(one.amount_minor for one in done if one.kind is OperationKind.CAPTURE)
     refunded = sum(one.amount_minor for one in done if one.kind is OperationKind.REFUND)
@@ -290,10 +291,9 @@ def _line(tx: Transaction, cart: Cart, line: Line, wording: Wording) -> LineLink
 
 def _readings(tx: Transaction, forecast: Forecast, wording: Wording) -> tuple[ReadingLink, ...]:
     household_id = forecast.household_id
+    newest = sorted(forecast.evidence, key=lambda entry: -int(entry["at_us"]))[:MAX_READINGS_SHOWN]
     found = [
-        reading
-        for entry in forecast.evidence[-MAX_READINGS_SHOWN:]
-        if (reading := tx.seek(Reading, household_id, str(entry["reading_id"]))) is not None
+        reading for entry in newest if (reading := tx.seek(Reading, household_id, str(entry["reading_id"]))) is not None
     ]
     links = []
     for reading in sorted(found, key=lambda reading: -reading.at_us):

@@ -92,7 +92,7 @@ def device_view(tx: Transaction, household_id: str, device_id: str, *, now_us: i
     """Build one thing's page; raises NotFound for another household's."""
     device = tx.get(Device, household_id, device_id)
     return DeviceView(
-        row=_rows(tx, household_id, [device], now_us)[0],
+        row=rows_of(tx, household_id, [device], now_us)[0],
         activity=device_activity(tx, household_id, now_us=now_us, device_id=device_id),
         quarantine=quarantine_rows(tx, household_id, now_us=now_us, device_id=device_id),
         supplies=tuple(tx.find(Supply, household_id)),
@@ -102,10 +102,11 @@ def device_view(tx: Transaction, household_id: str, device_id: str, *, now_us: i
 def device_rows(tx: Transaction, household_id: str, *, now_us: int) -> tuple[DeviceRow, ...]:
     """Return the household's things by room and name."""
     devices = [device for device in tx.find(Device, household_id) if device.state is not DeviceState.REMOVED]
-    return _rows(tx, household_id, sorted(devices, key=lambda device: (device.room, device.name)), now_us)
+    return rows_of(tx, household_id, sorted(devices, key=lambda device: (device.room, device.name)), now_us)
 
 
-def _rows(tx: Transaction, household_id: str, devices: list[Device], now_us: int) -> tuple[DeviceRow, ...]:
+def rows_of(tx: Transaction, household_id: str, devices: list[Device], now_us: int) -> tuple[DeviceRow, ...]:
+    """Build the rows of these things, in this order."""
     slots = grouped(tx.find(Slot, household_id), "device_id")
     levels = {level.slot_id: level for level in tx.find(Level, household_id)}
     supplies = {supply.id: supply for supply in tx.find(Supply, household_id)}

@@ -91,7 +91,7 @@ def ledger_rows(
     else:
         account = tx.get(Account, household_id, account_id)
         postings = tx.find(Posting, household_id, newest=limit, before=before, account_id=account.id)
-    return _ledger_rows(tx, household_id, postings)
+    return rows_of_postings(tx, household_id, postings)
 
 
 def ledger_csv(tx: Transaction, household_id: str, account_id: str | None = None) -> Iterator[str]:
@@ -122,7 +122,8 @@ def ledger_csv(tx: Transaction, household_id: str, account_id: str | None = None
             )
 
 
-def _ledger_rows(tx: Transaction, household_id: str, postings: list[Posting]) -> tuple[LedgerRow, ...]:
+def rows_of_postings(tx: Transaction, household_id: str, postings: list[Posting]) -> tuple[LedgerRow, ...]:
+    """Return the postings with what their journals and accounts say about them."""
     wording = Wording(tx.get(Household, household_id, household_id).time_zone)
     merchants = {merchant.id: merchant.name for merchant in tx.find(MerchantAccount, None)}
     accounts = {account.id: account for account in tx.find(Account, household_id)}

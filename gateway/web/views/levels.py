@@ -9,7 +9,6 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from devices.units import convert
 from gateway.domain.replenishment import DAY_US, HOUR_US, SECOND_US, Forecast
 from gateway.domain.stock import Level, Measure, Reading, Refill, Slot, Verdict
 from gateway.steps.ports import Transaction
@@ -131,11 +130,7 @@ def _track(tx: Transaction, household_id: str, slot: Slot, level: Level | None, 
     present = [] if level is None or level.quantity is None else [(level.as_of_us, level.quantity)]
     match slot.measure:
         case Measure.LEVEL:
-            said = [
-                (reading.at_us, convert(reading.quantity, reading.unit, slot.unit))
-                for reading in window
-                if reading.quantity is not None
-            ]
+            said = [(reading.at_us, reading.quantity) for reading in window if reading.quantity is not None]
             return sorted([*said, *present])
         case Measure.COUNTER | Measure.INCREMENT if present:
             refills = tx.find(Refill, household_id, slot_id=slot.id, newest=200)
@@ -159,10 +154,10 @@ def _used(slot: Slot, older: Reading, newer: Reading) -> float:
     if newer.quantity is None:
         return 0.0
     if slot.measure is Measure.INCREMENT:
-        return convert(newer.quantity, newer.unit, slot.unit)
+        return newer.quantity
     if older.quantity is None or older.epoch != newer.epoch:
         return 0.0
-    return max(0.0, convert(newer.quantity - older.quantity, newer.unit, slot.unit))
+    return max(0.0, newer.quantity - older.quantity)
 
 
 def _last_before(track: list[Point], at_us: int) -> float | None:

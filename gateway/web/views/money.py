@@ -113,40 +113,39 @@ def method_rows(tx: Transaction, household_id: str, mandates: tuple[MandateRow, 
 
 def mandate_rows(tx: Transaction, household_id: str, *, now_us: int) -> tuple[MandateRow, ...]:
     """Return the mandates with what their running period used."""
+    return tuple(mandate_row(tx, mandate, now_us=now_us) for mandate in tx.find(Mandate, household_id))
+
+
+def mandate_row(tx: Transaction, mandate: Mandate, *, now_us: int) -> MandateRow:
+    """Build one mandate."""
+    household_id = mandate.household_id
     wording = Wording(tx.get(Household, household_id, household_id).time_zone)
-    methods = {method.id: method.label for method in tx.find(PaymentMethod, household_id)}
-    merchants = {merchant.id: merchant.name for merchant in tx.find(MerchantAccount, None)}
-    supplies = {supply.id: supply.name for supply in tx.find(Supply, household_id)}
-    rows = []
-    for mandate in tx.find(Mandate, household_id):
-        used = used_in_period(tx, mandate, now_us)
-        left = max(0, mandate.per_period_minor - used)
-        limit = mandate.per_merchant_minor
-        scope = [merchants.get(mandate.merchant_id or "", ""), supplies.get(mandate.supply_id or "", "")]
-        rows.append(
-            MandateRow(
-                id=mandate.id,
-                method_id=mandate.payment_method_id,
-                method=methods[mandate.payment_method_id],
-                state=mandate.state,
-                standing=mandate.standing,
-                title="Approves by itself within these limits" if mandate.standing else "Debited after your OK",
-                per_order_minor=mandate.per_order_minor,
-                per_order=money(mandate.per_order_minor, mandate.currency),
-                per_merchant_minor=limit,
-                per_merchant="" if limit is None else money(limit, mandate.currency),
-                scope=", ".join(part for part in scope if part),
-                price_tolerance_percent=mandate.price_tolerance_percent,
-                left_minor=left,
-                left=money(left, mandate.currency),
-                meter=limit_meter(mandate, used_minor=used, this_minor=0),
-                valid_until_us=mandate.valid_until_us,
-                valid_until="" if mandate.valid_until_us is None else wording.day(mandate.valid_until_us),
-                currency=mandate.currency,
-                period_days=mandate.period_days,
-                valid_from_us=mandate.valid_from_us,
-                merchant_id=mandate.merchant_id,
-                supply_id=mandate.supply_id,
-            )
-        )
-    return tuple(rows)
+    merchant = tx.get(MerchantAccount, household_id, mandate.merchant_id).name if mandate.merchant_id else ""
+    supply = tx.get(Supply, household_id, mandate.supply_id).name if mandate.supply_id else ""
+    used = used_in_period(tx, mandate, now_us)
+    left = max(0, mandate.per_period_minor - used)
+    limit = mandate.per_merchant_minor
+    return MandateRow(
+        id=mandate.id,
+        method_id=mandate.payment_method_id,
+        method=tx.get(PaymentMethod, household_id, mandate.payment_method_id).label,
+        state=mandate.state,
+        standing=mandate.standing,
+        title="Approves by itself within these limits" if mandate.standing else "Debited after your OK",
+        per_order_minor=mandate.per_order_minor,
+        per_order=money(mandate.per_order_minor, mandate.currency),
+        per_merchant_minor=limit,
+        per_merchant="" if limit is None else money(limit, mandate.currency),
+        scope=", ".join(part for part in (merchant, supply) if part),
+        price_tolerance_percent=mandate.price_tolerance_percent,
+        left_minor=left,
+        left=money(left, mandate.currency),
+        meter=limit_meter(mandate, used_minor=used, this_minor=0),
+        valid_until_us=mandate.valid_until_us,
+        valid_until="" if mandate.valid_until_us is None else wording.day(mandate.valid_until_us),
+        currency=mandate.currency,
+        period_days=mandate.period_days,
+        valid_from_us=mandate.valid_from_us,
+        merchant_id=mandate.merchant_id,
+        supply_id=mandate.supply_id,
+    )

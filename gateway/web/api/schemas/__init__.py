@@ -1,0 +1,1 @@
+"""The bodies of the API: pydantic models with an example each."""

@@ -1,0 +1,374 @@
+"""Household, supplies, forecasts, policies and devices as the API sends them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from gateway.domain.household import Role
+from gateway.domain.replenishment import Forecast, Plan, Policy
+from gateway.domain.stock import DeviceState, Quarantined
+from gateway.web.api.schemas.common import CART_ID, HOUSEHOLD_ID, SUPPLY_ID, Answer, moment
+from gateway.web.views.activity import preview
+from gateway.web.views.devices import DeviceRow
+from gateway.web.views.household import HouseholdHeader
+from gateway.web.views.supplies import PlanKind, SupplyRow, TileState
+
+
+class HouseholdBody(Answer):
+    """The household the token acts for, and the member it acts as."""
+
+    id: str
+    name: str
+    time_zone: str
+    currency: str
+    frozen_since: datetime | None = Field(description="Since then nothing is planned, sent or debited.")
+    members: int
+    devices: int
+    waiting_carts: int
+    member_id: str
+    member_name: str
+    member_role: Role
+
+    @classmethod
+    def of(cls, header: HouseholdHeader, role: Role) -> "HouseholdBody":
+        """Make it from the name plate."""
+        return cls(
+            id=header.id,
+            name=header.name,
+            time_zone=header.time_zone,
+            currency=header.currency,
+            frozen_since=moment(header.frozen_since_us),
+            members=header.members,
+            devices=header.devices,
+            waiting_carts=header.waiting,
+            member_id=header.member_id,
+            member_name=header.member_name,
+            member_role=role,
+        )
+
+
+class LevelBody(Answer):
+    """What the devices hold. `quantity` null: unknown, which is not zero."""
+
+    quantity: float | None
+    unit: str
+    capacity: float
+    percent: float | None
+    sealed_quantity: float = Field(description="In unopened packs on the shelf, not part of `quantity`.")
+
+
+class ForecastBody(Answer):
+    """When it runs empty: in 1, 5 and 9 of 10 outcomes it is empty before p10, p50 and p90.
+
+    An instant is null when the level is unknown, or (`beyond`) when it lies past the horizon.
+    """
+
+    id: str
+    made_at: datetime
+    on_hand: float | None
+    p10: datetime | None
+    p50: datetime | None
+    p90: datetime | None
+    beyond: bool
+    order_by: datetime | None
+    reorder_quantity: float | None
+    daily_use: float | None
+    model: str
+    signed: bool = Field(description="Every reading behind it was signed by its device.")
+    fresh_until: datetime
+    reasons: list[str]
+
+    @classmethod
+    def of(cls, row: Forecast) -> "ForecastBody":
+        """Make it from the forecast."""
+        made_at, fresh_until = moment(row.made_us), moment(row.fresh_until_us)
+        assert made_at is not None
+        assert fresh_until is not None
+        return cls(
+            id=row.id,
+            made_at=made_at,
+            on_hand=row.on_hand,
+            p10=moment(row.p10_us),
+            p50=moment(row.p50_us),
+            p90=moment(row.p90_us),
+            beyond=row.beyond,
+            order_by=moment(row.order_by_us),
+            reorder_quantity=row.reorder_quantity,
+            daily_use=row.daily_use,
+            model=row.model,
+            signed=row.signed,
+            fresh_until=fresh_until,
+            reasons=list(row.reasons),
+        )
+
+
+class PlanBody(Answer):
+    """What will be bought, by when and why. `words` says it as the pages do."""
+
+    kind: PlanKind
+    words: str
+    plan_id: str | None
+    cart_id: str | None
+    order_id: str | None
+    packs: int | None
+    order_by: datetime | None
+    reasons: list[str]
+
+    @classmethod
+    def of(cls, row: SupplyRow, plan: Plan | None, *, cart_id: str | None, order_id: str | None) -> "PlanBody":
+        """Make it from the supply's row and its open plan."""
+        return cls(
+            kind=row.plan_kind,
+            words=row.plan,
+            plan_id=plan.id if plan else None,
+            cart_id=cart_id,
+            order_id=order_id,
+            packs=plan.packs if plan else None,
+            order_by=moment(plan.order_by_us if plan else row.order_by_us),
+            reasons=list(plan.reasons) if plan else [],
+        )
+
+
+class SupplyBody(Answer):
+    """What a household keeps in stock, how much is left, when it runs out and what is planned."""
+
+    id: str
+    name: str
+    kind: str
+    state: TileState
+    device: str
+    room: str
+    level: LevelBody
+    run_out: str
+    forecast: ForecastBody | None
+    plan: PlanBody
+
+    @classmethod
+    def of(cls, row: SupplyRow, forecast: Forecast | None, plan: PlanBody) -> "SupplyBody":
+        """Make it from the supply's row."""
+        return cls(
+            id=row.id,
+            name=row.name,
+            kind=row.kind,
+            state=row.state,
+            device=row.device,
+            room=row.room,
+            level=LevelBody(
+                quantity=row.quantity,
+                unit=row.unit,
+                capacity=row.capacity,
+                percent=row.level_percent,
+                sealed_quantity=row.sealed_quantity,
+            ),
+            run_out=row.run_out,
+            forecast=None if forecast is None else ForecastBody.of(forecast),
+            plan=plan,
+        )
+
+
+class PolicyBody(Answer):
+    """How one supply is kept."""
+
+    supply_id: str
+    enabled: bool
+    service_level: float = Field(description="The share of cycles that must not run empty.")
+    target_days: float
+    minimum_quantity: float
+    lead_time_days: float
+    approval_days: float
+    decide_hours: float
+    price_tolerance_percent: float
+
+    @classmethod
+    def of(cls, policy: Policy) -> "PolicyBody":
+        """Make it from the policy."""
+        return cls(
+            supply_id=policy.supply_id,
+            enabled=policy.enabled,
+            service_level=policy.service_level,
+            target_days=policy.target_days,
+            minimum_quantity=policy.minimum_quantity,
+            lead_time_days=policy.lead_time_days,
+            approval_days=policy.approval_days,
+            decide_hours=policy.decide_hours,
+            price_tolerance_percent=policy.price_tolerance_percent,
+        )
+
+
+class SlotBody(Answer):
+    """One consumable place in a device."""
+
+    id: str
+    name: str
+    measure: Literal["level", "counter", "increment", "ordinal"]
+    unit: str
+    capacity: float
+    supply_id: str | None
+
+
+class DeviceBody(Answer):
+    """A thing that reports."""
+
+    id: str
+    name: str
+    kind: str
+    room: str
+    state: DeviceState
+    online: bool | None
+    silent: bool = Field(description="Not heard for two days or more.")
+    signed: bool = Field(description="A public key is registered: its word can be trusted.")
+    last_seen: datetime | None
+    slots: list[SlotBody]
+
+    @classmethod
+    def of(cls, row: DeviceRow) -> "DeviceBody":
+        """Make it from the device's row."""
+        return cls(
+            id=row.id,
+            name=row.name,
+            kind=row.kind,
+            room=row.room,
+            state=row.state,
+            online=row.online,
+            silent=row.silent,
+            signed=row.signed,
+            last_seen=moment(row.last_seen_us),
+            slots=[
+                SlotBody.model_validate(
+                    {
+                        "id": slot.id,
+                        "name": slot.name,
+                        "measure": slot.measure,
+                        "unit": slot.unit,
+                        "capacity": slot.capacity,
+                        "supply_id": slot.supply_id,
+                    }
+                )
+                for slot in row.slots
+            ],
+        )
+
+
+class QuarantineBody(Answer):
+    """A message that could not be counted; `payload` is the beginning of its bytes."""
+
+    id: str
+    device_id: str | None
+    sender: str
+    topic: str
+    reason: str
+    detail: str
+    payload: str
+    size_bytes: int
+    received_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Quarantined) -> "QuarantineBody":
+        """Make it from the quarantined row."""
+        return cls(
+            id=row.id,
+            device_id=row.device_id,
+            sender=row.sender,
+            topic=row.topic,
+            reason=row.reason,
+            detail=row.detail,
+            payload=preview(row.payload),
+            size_bytes=len(row.payload),
+            received_at=moment(row.received_us),
+        )
+
+
+HOUSEHOLD_EXAMPLE: dict[str, Any] = {
+    "id": HOUSEHOLD_ID,
+    "name": "Rosa Street 12",
+    "time_zone": "Europe/Madrid",
+    "currency": "EUR",
+    "frozen_since": None,
+    "members": 3,
+    "devices": 6,
+    "waiting_carts": 1,
+    "member_id": "01997f00-0000-7000-8000-000000000011",
+    "member_name": "Ana Marín",
+    "member_role": "owner",
+}
+FORECAST_EXAMPLE: dict[str, Any] = {
+    "id": "01997f00-0000-7000-8000-000000000111",
+    "made_at": "2026-11-24T17:00:00Z",
+    "on_hand": 240.0,
+    "p10": "2026-11-28T09:00:00Z",
+    "p50": "2026-11-29T12:00:00Z",
+    "p90": "2026-11-30T20:00:00Z",
+    "beyond": False,
+    "order_by": "2026-11-25T09:00:00Z",
+    "reorder_quantity": 300.0,
+    "daily_use": 48.0,
+    "model": "gamma-negative-binomial",
+    "signed": True,
+    "fresh_until": "2026-11-27T17:00:00Z",
+    "reasons": ["48 g a day over the last 14 readings", "weekends use more"],
+}
+SUPPLY_EXAMPLE: dict[str, Any] = {
+    "id": SUPPLY_ID,
+    "name": "Coffee beans",
+    "kind": "coffee-beans",
+    "state": "low",
+    "device": "Jura E8",
+    "room": "Kitchen",
+    "level": {"quantity": 240.0, "unit": "g", "capacity": 1000.0, "percent": 24.0, "sealed_quantity": 0.0},
+    "run_out": "Runs out 28–30 Nov",
+    "forecast": FORECAST_EXAMPLE,
+    "plan": {
+        "kind": "waiting",
+        "words": "Waiting for your OK",
+        "plan_id": None,
+        "cart_id": CART_ID,
+        "order_id": None,
+        "packs": None,
+        "order_by": "2026-11-25T09:00:00Z",
+        "reasons": [],
+    },
+}
+POLICY_EXAMPLE: dict[str, Any] = {
+    "supply_id": SUPPLY_ID,
+    "enabled": True,
+    "service_level": 0.95,
+    "target_days": 21.0,
+    "minimum_quantity": 0.0,
+    "lead_time_days": 2.0,
+    "approval_days": 1.0,
+    "decide_hours": 48.0,
+    "price_tolerance_percent": 10.0,
+}
+DEVICE_EXAMPLE: dict[str, Any] = {
+    "id": "jura-e8-kitchen",
+    "name": "Jura E8",
+    "kind": "coffee-machine",
+    "room": "Kitchen",
+    "state": "active",
+    "online": True,
+    "silent": False,
+    "signed": True,
+    "last_seen": "2026-11-24T17:02:00Z",
+    "slots": [
+        {
+            "id": "01997f00-0000-7000-8000-000000000121",
+            "name": "beans",
+            "measure": "counter",
+            "unit": "g",
+            "capacity": 1000.0,
+            "supply_id": SUPPLY_ID,
+        }
+    ],
+}
+QUARANTINE_EXAMPLE: dict[str, Any] = {
+    "id": "01997f00-0000-7000-8000-000000000131",
+    "device_id": "jura-e8-kitchen",
+    "sender": "jura-e8-kitchen",
+    "topic": "replenish/v1/jura-e8-kitchen/telemetry",
+    "reason": "bad-signature",
+    "detail": "the signature does not fit the registered key",
+    "payload": "52 50 31 00",
+    "size_bytes": 180,
+    "received_at": "2026-11-24T16:40:00Z",
+}
