@@ -67,7 +67,8 @@ class UnknownDepletion:
 class Depletion:
     """The distribution of the instant at which the stock is empty, seen from `now_us`.
 
-    Made by `forecast`. Instants before `now_us` are given as `now_us`, instants beyond `horizon_us` as None.
+    Made by `forecast`. Instants before `now_us` are given as `now_us`, instants beyond `horizon_us` as None. `level` is
+    the whole stock; `spare` is how much of it is sealed.
     """
 
     now_us: int
@@ -75,6 +76,7 @@ class Depletion:
     zone: str
     level: LevelEstimate
     demand: Demand
+    spare: float = 0.0
 
     @property
     def p10_us(self) -> int | None:
@@ -205,7 +207,7 @@ def forecast_demand(
     if now_us - max(level.at_us, level.alive_us or 0) > horizon_days * DAY_US:
         return UnknownDepletion(now_us, WhyUnknown.SILENT_TOO_LONG)
     stock = LevelEstimate(level.mean + spare, level.sd, level.at_us, level.alive_us)
-    depletion = Depletion(now_us, now_us + horizon_days * DAY_US, zone, stock, wanted)
+    depletion = Depletion(now_us, now_us + horizon_days * DAY_US, zone, stock, wanted, spare)
     if depletion.survived < _REFUTED:
         return UnknownDepletion(now_us, WhyUnknown.CONTRADICTED)
     return depletion

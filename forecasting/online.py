@@ -26,6 +26,7 @@ from forecasting.local_days import (
 from forecasting.priors import Prior
 
 _SPREAD_PRIOR_DAYS = 5.0  # days of evidence the prior day spread is worth
+_RATE_KNOWN_DAYS = 3.0  # of evidence, after which a residual counts half
 _SPREAD_BOUNDS = (0.02, 50.0)
 _SPREAD_CLIP = 16.0  # one freak day may at most look this many times as wild as an ordinary one
 _WEEKDAY_VARIANCE = 0.0625  # between weekdays, before anything is seen: a standard deviation of a quarter
@@ -284,16 +285,16 @@ def _close(state: ForecastState, end_us: int) -> ForecastState:
         idle_exposure=0.0,
         idle_days=0.0,
     )
-    mean = _posterior(learned, learned.used, learned.exposure).daily
     residual = state.open_used - known.daily * exposure
-    variance_at_one = max(mean, known.daily) ** 2 * exposure * (1 + exposure / known.beta)
+    variance_at_one = known.daily**2 * exposure * (1 + exposure / known.beta)
     observed = min(residual * residual / variance_at_one, _SPREAD_CLIP * spread(state))
-    weight = min(1.0, state.open_days)
+    # While the rate is hardly known a residual speaks of the prior's error, not of the days.
+    weight = min(1.0, state.open_days) * faded.exposure / (faded.exposure + _RATE_KNOWN_DAYS)
     return replace(
         learned,
         spread_sum=learned.spread_sum + weight * observed,
         spread_weight=learned.spread_weight + weight,
-        profile=_learn_weekday(state, mean),
+        profile=_learn_weekday(state, _posterior(learned, learned.used, learned.exposure).daily),
     )
 
 

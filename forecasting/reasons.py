@@ -18,6 +18,7 @@ from forecasting.tracker import LevelTracker, level_of
 
 _THIN = "\u202f"  # narrow no-break space: a number keeps its unit
 _WEEKEND_SHARE = 0.15  # a weekday difference smaller than this is not worth a word
+_UNCERTAIN_SHARE = 0.1  # a level less certain than this is said to be "about"
 _SILENT_DAYS = 1.5
 _ABSENT_CHANCE = 0.05
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -54,7 +55,13 @@ class Explanation:
 
 
 def explain(
-    outcome: Depletion | UnknownDepletion, state: ForecastState, tracker: LevelTracker, unit: str, zone: str
+    outcome: Depletion | UnknownDepletion,
+    state: ForecastState,
+    tracker: LevelTracker,
+    unit: str,
+    zone: str,
+    *,
+    capacity: float | None = None,
 ) -> Explanation:
     """Say in words why a forecast says what it says.
 
@@ -64,6 +71,7 @@ def explain(
         tracker: the level's memory it was made from.
         unit: the slot's unit as people read it, such as "g"; "%" is set as a share.
         zone: the household's IANA time zone, for the dates.
+        capacity: of all slots together where the forecast pools several; else the tracker's own.
 
     >>> from forecasting import LevelEstimate, begin, forecast, prior_for, start_tracking, track, Reading
     >>> tracker, _ = track(start_tracking("level", capacity=1000.0), Reading(0, 240.0))
@@ -73,7 +81,7 @@ def explain(
     '24 % left (240 g). You use about 70 g a '
     """
     now_us = outcome.now_us
-    parts = [_unknown(outcome.why)] if isinstance(outcome, UnknownDepletion) else _stock(outcome, tracker, unit)
+    parts = _parts(outcome, capacity or tracker.capacity, unit)
     parts.append(_evidence(state, tracker))
     parts.extend(_silence(tracker, now_us))
     parts.extend(_absence(state, now_us))
@@ -121,6 +129,12 @@ def _plain(why: Why, text: str, **values: float) -> Reason:
     return Reason(why, text, MappingProxyType(values))
 
 
+def _parts(outcome: Depletion | UnknownDepletion, capacity: float | None, unit: str) -> list[Reason]:
+    if isinstance(outcome, UnknownDepletion):
+        return [_unknown(outcome.why)]
+    return [_level(outcome, capacity, unit), _use(outcome, unit)]
+
+
 def _unknown(why: WhyUnknown) -> Reason:
     match why:
         case WhyUnknown.NO_LEVEL:
@@ -131,18 +145,20 @@ def _unknown(why: WhyUnknown) -> Reason:
             return _plain(Why.UNKNOWN, "It says that there is enough, long after it should have been empty.")
 
 
-def _stock(outcome: Depletion, tracker: LevelTracker, unit: str) -> list[Reason]:
-    return [_level(outcome, tracker, unit), _use(outcome, unit)]
-
-
-def _level(outcome: Depletion, tracker: LevelTracker, unit: str) -> Reason:
-    left, sd = outcome.level.mean, outcome.level.sd
-    about = "about " if left > 0 and sd > 0.1 * left else ""
-    if tracker.capacity is None or unit == "%":
-        return _plain(Why.LEVEL, f"{_capital(about + amount(left, unit))} left.", left=left, sd=sd)
-    share = 100 * left / tracker.capacity
-    text = f"{_capital(about)}{share:.0f}{_THIN}% left ({amount(left, unit)})."
-    return _plain(Why.LEVEL, text, left=left, sd=sd, share=share / 100)
+def _level(outcome: Depletion, capacity: float | None, unit: str) -> Reason:
+    """What is left in the slot, as a share too where the unit is none, and what stands sealed beside it."""
+    left, sd, spare = outcome.level.mean - outcome.spare, outcome.level.sd, outcome.spare
+    about = "about " if left > 0 and sd > _UNCERTAIN_SHARE * left else ""
+    text, values = amount(left, unit), {"left": left, "sd": sd}
+    if capacity is not None and unit != "%":
+        text = f"{100 * left / capacity:.0f}{_THIN}% left ({text})"
+        values["share"] = left / capacity
+    else:
+        text = f"{text} left"
+    if spare > 0:
+        text = f"{text} and {amount(spare, unit)} in sealed packs"
+        values["spare"] = spare
+    return _plain(Why.LEVEL, f"{_capital(about + text)}.", **values)
 
 
 def _use(outcome: Depletion, unit: str) -> Reason:

@@ -122,6 +122,15 @@ def test_an_uncertain_level_is_said_to_be_about() -> None:
     assert text.startswith("About 12 % left.")
 
 
+def test_sealed_packs_and_pooled_slots_are_said_apart() -> None:
+    state, tracker, now_us = household(56)
+    outcome = forecast(state, level_of(tracker), now_us, BERLIN, spare=500.0)
+    text = explain(outcome, state, tracker, "g", BERLIN).text.replace("\u202f", " ")
+    assert text.startswith("24 % left (240 g) and 500 g in sealed packs.")
+    text = explain(outcome, state, tracker, "g", BERLIN, capacity=2000.0).text.replace("\u202f", " ")
+    assert text.startswith("12 % left (240 g)")
+
+
 @pytest.mark.parametrize(
     ("quantity", "expected"),
     [
