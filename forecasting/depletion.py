@@ -25,9 +25,10 @@ from forecasting.local_days import DAY_US, exposure_between, instant_after, loca
 from forecasting.online import Demand, ForecastState, demand
 
 HORIZON_DAYS = 400
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _BISECTIONS = 45
+_BAND_BISECTIONS = 14  # a drawing needs no more than 1/16,000 of its height
 _REFUTED = 1e-6  # a level that survives "not empty" with less probability than this was wrong
 
 Floats = npt.NDArray[np.float64]
@@ -264,7 +265,7 @@ def band(depletion: Depletion, days: int) -> Floats:
     levels, weights = depletion.levels, depletion.level_weights
     low = np.zeros((days, 3))
     high = np.full((days, 3), float(levels.max()))
-    for _ in range(_BISECTIONS):
+    for _ in range(_BAND_BISECTIONS):
         middle = (low + high) / 2
         left = np.maximum(0.0, levels[:, None, None] - middle)
         below = np.tensordot(weights, 1 - depletion_survival(left, depletion.demand, exposures[:, None]), axes=1)

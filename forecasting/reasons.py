@@ -20,6 +20,7 @@ _THIN = "\u202f"  # narrow no-break space: a number keeps its unit
 _WEEKEND_SHARE = 0.15  # a weekday difference smaller than this is not worth a word
 _UNCERTAIN_SHARE = 0.1  # a level less certain than this is said to be "about"
 _SILENT_DAYS = 1.5
+_MOST_DIGITS = 3  # behind the point
 _ABSENT_CHANCE = 0.05
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
@@ -96,9 +97,9 @@ def amount(quantity: float, unit: str) -> str:
     >>> amount(38.24, "g").replace("\u202f", " "), amount(0.352, "l").replace("\u202f", " ")
     ('38 g', '0.35 l')
     """
-    if quantity == 0:
+    if abs(quantity) < 10**-_MOST_DIGITS / 2:
         return f"0{_THIN}{unit}"
-    digits = max(0, 1 - math.floor(math.log10(abs(quantity))))
+    digits = min(_MOST_DIGITS, max(0, 1 - math.floor(math.log10(abs(quantity)))))
     text = f"{quantity:.{digits}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text}{_THIN}{unit}"
 
@@ -148,8 +149,8 @@ def _unknown(why: WhyUnknown) -> Reason:
 def _level(outcome: Depletion, capacity: float | None, unit: str) -> Reason:
     """What is left in the slot, as a share too where the unit is none, and what stands sealed beside it."""
     left, sd, spare = outcome.level.mean - outcome.spare, outcome.level.sd, outcome.spare
-    about = "about " if left > 0 and sd > _UNCERTAIN_SHARE * left else ""
     text, values = amount(left, unit), {"left": left, "sd": sd}
+    about = "about " if sd > _UNCERTAIN_SHARE * left and text != amount(0.0, unit) else ""
     if capacity is not None and unit != "%":
         text = f"{100 * left / capacity:.0f}{_THIN}% left ({text})"
         values["share"] = left / capacity

@@ -141,6 +141,7 @@ def test_sealed_packs_and_pooled_slots_are_said_apart() -> None:
         (12.4, "12 l"),
         (5140.2, "5140 l"),
         (0.0123, "0.012 l"),
+        (7.4e-8, "0 l"),
     ],
 )
 def test_amounts_keep_two_figures_that_matter(quantity: float, expected: str) -> None:
