@@ -1,7 +1,12 @@
-"""The pages: plain forms and links that htmx makes live."""
+"""The pages: plain forms and links that htmx makes live. A handler reads a view or calls a step, and renders."""
 
 from fastapi import APIRouter
 
-router = APIRouter()
+from gateway.web.pages import decisions, devices, live, money, orders, settings, shell, sign_in, supplies
+from gateway.web.pages.live import close_streams
 
-__all__ = ["router"]
+__all__ = ["close_streams", "router"]
+
+router = APIRouter()
+for page in (supplies, decisions, orders, devices, money, settings, sign_in, live, shell):
+    router.include_router(page.router)

@@ -1,0 +1,199 @@
+"""Live pages: one stream per open page that sends what has changed, as htmx partials over server-sent events.
+
+A stream asks the database once a second whether anything changed (versions.py), renders its parts only then, and sends
+those whose text differs. It ends by itself after a while, or when the server closes; the browser then comes back.
+"""
+
+import asyncio
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+
+from gateway.domain.cart import Cart
+from gateway.steps.ports import Transaction
+from gateway.web.pages.decisions import partial
+from gateway.web.pages.rendering import render
+from gateway.web.pages.supplies import home_context
+from gateway.web.pages.versions import household_version
+from gateway.web.pages.visit import Visit, Visiting
+from gateway.web.problems import TooManyRequests
+from gateway.web.views import CartView, cart_view, orders_view
+
+POLL_S = 1.0
+HEARTBEAT_S = 15.0
+LIFE_S = 900.0
+MAX_STREAMS = 200
+MAX_STREAMS_PER_HOUSEHOLD = 20
+RETRY_S = 15
+MAX_ANSWERED = 4
+
+router = APIRouter()
+
+
+@dataclass
+class Streams:
+    """How many streams are open, and whether they should end."""
+
+    open: Counter[str] = field(default_factory=Counter)
+    closing: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self, household_id: str) -> None:
+        """Count one stream in; raises TooManyRequests above the limits."""
+        with self._lock:
+            full = self.open.total() >= MAX_STREAMS or self.open[household_id] >= MAX_STREAMS_PER_HOUSEHOLD
+            if full or self.closing:
+                raise TooManyRequests(RETRY_S)
+            self.open[household_id] += 1
+
+    def leave(self, household_id: str) -> None:
+        """Count one stream out."""
+        with self._lock:
+            self.open[household_id] -= 1
+            self.open += Counter()
+
+
+def streams_of(app: FastAPI) -> Streams:
+    """Return the application's streams."""
+    if not hasattr(app.state, "streams"):
+        app.state.streams = Streams()
+    streams = app.state.streams
+    assert isinstance(streams, Streams)
+    return streams
+
+
+def close_streams(app: FastAPI) -> None:
+    """Let every stream end within a second, so that the server can stop."""
+    streams_of(app).closing = True
+
+
+@router.get("/events")
+async def events(visiting: Visiting, request: Request, since: str = "", page: str = "home", cart: str = "") -> Response:
+    """Stream what changes on a page: the first one, the orders, or one cart."""
+    streams = streams_of(request.app)
+    await run_in_threadpool(_known, visiting, cart)
+    streams.enter(visiting.household_id)
+    watch = Watch(visiting, page, cart, request.headers.get("last-event-id") or since)
+    return StreamingResponse(
+        _stream(request, streams, watch),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _stream(request: Request, streams: Streams, watch: "Watch") -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + LIFE_S
+    quiet_since = loop.time()
+    try:
+        yield "retry: 2000\n\n"
+        while loop.time() < ends and not streams.closing and not await request.is_disconnected():
+            message = await run_in_threadpool(watch.look)
+            if message:
+                yield message
+                quiet_since = loop.time()
+            elif loop.time() - quiet_since > HEARTBEAT_S:
+                yield ": still here\n\n"
+                quiet_since = loop.time()
+            await asyncio.sleep(POLL_S)
+    finally:
+        streams.leave(watch.visiting.household_id)
+
+
+@dataclass
+class Watch:
+    """What one open page was last sent. `version` is the household's at that time; `sent` the digest of every part."""
+
+    visiting: Visit
+    page: str
+    cart_id: str
+    version: str
+    sent: dict[str, str] = field(default_factory=dict)
+    carts: dict[str, None] = field(default_factory=dict)
+    begun: bool = False
+
+    def look(self) -> str:
+        """Return the message to send, empty when nothing changed."""
+        with self.visiting.web.unit_of_work.read() as tx:
+            version = household_version(tx, self.visiting.household_id)
+            if self.begun and version == self.version:
+                return ""
+            parts = self._parts(tx)
+        # The page that was rendered at this version holds these parts already.
+        shown = not self.begun and version == self.version
+        changed = [] if shown else [part for key, part in parts.items() if self.sent.get(key) != digest(part)]
+        self.sent |= {key: digest(part) for key, part in parts.items()}
+        self.version, self.begun = version, True
+        return message(version, "".join(changed)) if changed else ""
+
+    def _parts(self, tx: Transaction) -> dict[str, str]:
+        visiting = self.visiting
+        context: dict[str, Any] = visiting.frame(tx, "supplies") | {"fresh": False, "fresh_id": None, "problem": None}
+        parts = {"nav-badge": partial("nav-badge", render("parts/badge.html", context))}
+        if self.cart_id:
+            return parts | self._cart(tx, context)
+        if self.page == "orders":
+            orders = orders_view(tx, visiting.household_id, now_us=visiting.now_us, wall_us=visiting.wall_us)
+            html = render("parts/orders_lists.html", {"orders": orders})
+            parts["orders-lists"] = partial("orders-lists", html, "innerMorph")
+        context |= home_context(visiting, tx)
+        context["carts"] = self._with_answered(tx, context["carts"])
+        parts["decisions"] = partial("decisions", render("parts/decisions.html", context), "innerMorph")
+        if self.page == "home":
+            parts |= self._home(context)
+        return parts
+
+    def _with_answered(self, tx: Transaction, cards: tuple[CartView, ...]) -> tuple[CartView, ...]:
+        """Return the cards and those this page has shown before: an answer stays readable until the page is left."""
+        visiting = self.visiting
+        present = {cart.id for cart in cards}
+        answered = [
+            cart_view(tx, visiting.household_id, cart_id, now_us=visiting.now_us, wall_us=visiting.wall_us)
+            for cart_id in list(self.carts)[-MAX_ANSWERED:]
+            if cart_id not in present
+        ]
+        self.carts |= dict.fromkeys(present)
+        return (*cards, *answered)
+
+    def _home(self, context: dict[str, Any]) -> dict[str, str]:
+        parts = {
+            "home-head": partial("home-head", render("parts/home_head.html", context)),
+            "soon": partial("soon", render("parts/soon.html", context), "innerMorph"),
+            "activity": partial("activity", render("parts/activity.html", context), "innerMorph"),
+        }
+        for row in context["supplies"].rows:
+            parts[f"supply-{row.id}"] = partial(f"supply-{row.id}", render("parts/one_row.html", {"row": row}))
+        return parts
+
+    def _cart(self, tx: Transaction, context: dict[str, Any]) -> dict[str, str]:
+        visiting = self.visiting
+        cart = cart_view(tx, visiting.household_id, self.cart_id, now_us=visiting.now_us, wall_us=visiting.wall_us)
+        if self.page == "order":
+            html = render("parts/progress.html", {"steps": cart.steps})
+            return {"progress": partial("progress", html, "innerMorph")}
+        return {f"cart-{cart.id}": partial(f"cart-{cart.id}", render("parts/cart_card.html", context | {"cart": cart}))}
+
+
+def message(version: str, html: str) -> str:
+    """Return one event: its id lets a browser that comes back say what it has seen."""
+    lines = "".join(f"data: {line}\n" for line in html.splitlines() if line.strip())
+    return f"id: {version}\n{lines}\n"
+
+
+def digest(text: str) -> str:
+    """Return what is remembered of a part that was sent."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _known(visiting: Visit, cart_id: str) -> None:
+    """Raise NotFound for a cart that is not the household's, before the stream begins."""
+    if cart_id:
+        with visiting.web.unit_of_work.read() as tx:
+            tx.get(Cart, visiting.household_id, cart_id)

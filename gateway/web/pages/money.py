@@ -1,0 +1,162 @@
+"""Money: linked accounts, what may be debited, the freeze, and the book of everything that moved."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Response
+from fastapi.responses import StreamingResponse
+
+from gateway.domain.household import Household
+from gateway.domain.payment import Mandate, MethodState, PaymentMethod
+from gateway.steps import wallet
+from gateway.steps.household import freeze_everything, freeze_method, unfreeze_everything
+from gateway.steps.ports import Transaction
+from gateway.web.pages.forms import amount_of, written
+from gateway.web.pages.visit import Visit, Visiting, back
+from gateway.web.views import MoneyView, ledger_csv, ledger_rows, money_view, payment_rows
+from gateway.web.wording import money
+
+ROWS_A_PAGE = 40
+LATEST_PAYMENTS = 6
+PERIOD_DAYS = 30
+
+router = APIRouter(prefix="/money")
+
+
+@router.get("")
+def money_page(visiting: Visiting, account: str | None = None, before: str | None = None) -> Response:
+    """Accounts, limits and the book, of one ledger account if chosen."""
+    return visiting.show("money.html", "money", lambda tx: _context(visiting, tx, account, before))
+
+
+def _context(visiting: Visit, tx: Transaction, account: str | None, before: str | None) -> dict[str, Any]:
+    household_id = visiting.household_id
+    view = money_view(tx, household_id, now_us=visiting.now_us)
+    rows = ledger_rows(tx, household_id, limit=ROWS_A_PAGE, account_id=account, before=before)
+    return {
+        "view": view,
+        "headline": _headline(view),
+        "ledger": rows,
+        "older": rows[-1].id if len(rows) == ROWS_A_PAGE else None,
+        "payments": payment_rows(tx, household_id, limit=LATEST_PAYMENTS),
+        "account_id": account,
+        "written": written,
+    }
+
+
+def _headline(view: MoneyView) -> str:
+    if view.frozen_since_us is not None:
+        return "Everything is frozen"
+    active = [method for method in view.methods if method.state is MethodState.ACTIVE and method.mandates]
+    if not active:
+        return "No account may be debited yet"
+    first = next((row for row in active[0].mandates if not row.standing), active[0].mandates[0])
+    return f"{money(first.left_minor, first.currency)} left to spend of your {first.meter.period} limit"
+
+
+@router.get("/ledger.csv")
+def ledger_file(visiting: Visiting, account: str | None = None) -> Response:
+    """The whole book as CSV, a line at a time."""
+
+    def lines() -> Iterator[str]:
+        with visiting.web.unit_of_work.read() as tx:
+            yield from ledger_csv(tx, visiting.household_id, account)
+
+    headers = {"Content-Disposition": 'attachment; filename="ledger.csv"', "Cache-Control": "no-store"}
+    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.post("/freeze")
+def freeze(visiting: Visiting) -> Response:
+    """Stop everything that buys or debits."""
+    visiting.change(lambda tx: freeze_everything(tx, visiting.member, now_us=visiting.now_us))
+    return back("/money", "frozen")
+
+
+@router.post("/unfreeze")
+def unfreeze(visiting: Visiting) -> Response:
+    """Let it go on."""
+    visiting.change(lambda tx: unfreeze_everything(tx, visiting.member, now_us=visiting.now_us))
+    return back("/money", "unfrozen")
+
+
+@router.post("/methods")
+def link_account(
+    visiting: Visiting,
+    adapter: Annotated[str, Form(max_length=64)],
+    label: Annotated[str, Form(max_length=80)],
+    token: Annotated[str, Form(max_length=500)],
+    per_order: Annotated[str, Form(max_length=20)],
+    per_period: Annotated[str, Form(max_length=20)],
+    standing: Annotated[str, Form()] = "",
+) -> Response:
+    """Link an account under a mandate."""
+    with visiting.web.unit_of_work.read() as tx:
+        currency = tx.get(Household, visiting.household_id, visiting.household_id).currency
+    limits = wallet.Limits(
+        standing=standing == "yes",
+        per_order_minor=amount_of(per_order, currency),
+        per_period_minor=amount_of(per_period, currency),
+        period_days=PERIOD_DAYS,
+    )
+    wallet.link_account(
+        visiting.web.steps, visiting.member, adapter_name=adapter, token=token, label=label, limits=limits
+    )
+    return back("/money", "linked")
+
+
+@router.post("/methods/{method_id}/unlink")
+def unlink_account(visiting: Visiting, method_id: str) -> Response:
+    """Revoke an account's mandates and forget how to debit it."""
+    wallet.unlink_account(visiting.web.steps, visiting.member, method_id)
+    return back("/money", "unlinked")
+
+
+@router.post("/methods/{method_id}/freeze")
+def freeze_account(visiting: Visiting, method_id: str) -> Response:
+    """Debit nothing from one account."""
+    visiting.change(lambda tx: freeze_method(tx, visiting.member, method_id, frozen=True))
+    return back("/money", "method-frozen")
+
+
+@router.post("/methods/{method_id}/unfreeze")
+def unfreeze_account(visiting: Visiting, method_id: str) -> Response:
+    """Let one account be debited again."""
+    visiting.change(lambda tx: freeze_method(tx, visiting.member, method_id, frozen=False))
+    return back("/money", "method-unfrozen")
+
+
+@router.post("/methods/{method_id}/top-up")
+def top_up(visiting: Visiting, method_id: str, amount: Annotated[str, Form(max_length=20)]) -> Response:
+    """Add money to a stored balance."""
+    with visiting.web.unit_of_work.read() as tx:
+        currency = tx.get(PaymentMethod, visiting.household_id, method_id).currency
+    wallet.top_up(visiting.web.steps, visiting.member, method_id, amount_of(amount, currency))
+    return back("/money", "topped-up")
+
+
+@router.post("/mandates/{mandate_id}")
+def set_limits(
+    visiting: Visiting,
+    mandate_id: str,
+    per_order: Annotated[str, Form(max_length=20)],
+    per_period: Annotated[str, Form(max_length=20)],
+    price_tolerance_percent: Annotated[float, Form()],
+    standing: Annotated[str, Form()] = "",
+) -> Response:
+    """Change what a mandate allows."""
+
+    def change(tx: Transaction) -> None:
+        mandate = tx.get(Mandate, visiting.household_id, mandate_id)
+        limits = wallet.Limits(
+            standing=standing == "yes",
+            per_order_minor=amount_of(per_order, mandate.currency),
+            per_period_minor=amount_of(per_period, mandate.currency),
+            period_days=mandate.period_days,
+            per_merchant_minor=mandate.per_merchant_minor,
+            price_tolerance_percent=price_tolerance_percent,
+        )
+        wallet.set_limits(tx, visiting.member, mandate_id, limits, now_us=visiting.now_us)
+
+    visiting.change(change)
+    return back("/money", "limits", f"mandate-{mandate_id}")

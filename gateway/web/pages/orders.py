@@ -1,0 +1,47 @@
+"""Orders, those that wait, are planned, under way and past; one order whole; and the chain behind its payment."""
+
+from fastapi import APIRouter, Response
+
+from gateway.web.pages.decisions import decision_cards
+from gateway.web.pages.versions import household_version
+from gateway.web.pages.visit import Visiting
+from gateway.web.views import order_view, orders_view, payment_chain
+
+router = APIRouter()
+
+
+@router.get("/orders")
+def orders_page(visiting: Visiting) -> Response:
+    """All orders."""
+    household_id, now_us, wall_us = visiting.household_id, visiting.now_us, visiting.wall_us
+    return visiting.show(
+        "orders.html",
+        "orders",
+        lambda tx: {
+            "orders": orders_view(tx, household_id, now_us=now_us, wall_us=wall_us),
+            "carts": decision_cards(tx, household_id, now_us=now_us, wall_us=wall_us),
+            "version": household_version(tx, household_id),
+        },
+    )
+
+
+@router.get("/orders/{order_id}")
+def order_page(visiting: Visiting, order_id: str) -> Response:
+    """One order: its lines, its parcels, how far it is."""
+    household_id, now_us, wall_us = visiting.household_id, visiting.now_us, visiting.wall_us
+    return visiting.show(
+        "order.html",
+        "orders",
+        lambda tx: {
+            "order": order_view(tx, household_id, order_id, now_us=now_us, wall_us=wall_us),
+            "version": household_version(tx, household_id),
+        },
+    )
+
+
+@router.get("/payments/{attempt_id}")
+def payment_page(visiting: Visiting, attempt_id: str) -> Response:
+    """One payment, from the debit back to what the devices signed."""
+    return visiting.show(
+        "payment.html", "orders", lambda tx: {"chain": payment_chain(tx, visiting.household_id, attempt_id)}
+    )

@@ -1,0 +1,81 @@
+"""Templates to answers: one Jinja environment for all pages, strict about names it does not know."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from gateway.web.pages.charts import chart_json, sketch
+
+HERE = Path(__file__).resolve().parent.parent
+STATIC = HERE / "static"
+THEMES = ("light", "auto", "dark")
+SPRITE = "/static/vendor/icons.svg"
+
+
+def icon(name: str, cls: str = "") -> Markup:
+    """Return one drawing of the sprite; it says nothing by itself, so words stand beside it."""
+    drawing = '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>'
+    return Markup(drawing).format(cls, SPRITE, name)  # noqa: S704 — a constant; format escapes what goes in
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the address of one of our own files, with what it holds in it: a browser may keep it for ever."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={digest}"
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates, ready to render."""
+    env = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.globals.update(icon=icon, asset=asset, sketch=sketch, chart_json=chart_json)
+    return env
+
+
+def render(name: str, context: Mapping[str, Any]) -> str:
+    """Return a template's text."""
+    return environment().get_template(name).render(context)
+
+
+def theme_of(request: Request) -> str:
+    """Return the theme the browser asked for: light, dark, or as the device has it."""
+    chosen = request.cookies.get("theme", "auto")
+    return chosen if chosen in THEMES else "auto"
+
+
+def came_from(request: Request) -> str:
+    """Return the page of ours that led here, else the first one: where an error leads back to."""
+    path = request.headers.get("referer", "").removeprefix(str(request.base_url).rstrip("/"))
+    return path if path.startswith("/") and not path.startswith("//") else "/"
+
+
+def answer(
+    request: Request,
+    name: str,
+    context: Mapping[str, Any],
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a rendered page; what a household sees is never kept by a cache."""
+    text = render(name, {"theme": theme_of(request), "came_from": came_from(request), **context})
+    return HTMLResponse(text, status, headers={"Cache-Control": "no-store", "Vary": "HX-Request", **(headers or {})})
+
+
+def is_partial(request: Request) -> bool:
+    """Whether htmx asks for a part of the page; without script the same form gets a redirect."""
+    return request.headers.get("hx-request") == "true"

@@ -1,0 +1,119 @@
+"""One person's look at the gateway: who it is, what stands on every page, and where an act leads back to."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import RedirectResponse
+
+from gateway.domain.household import Member
+from gateway.steps.ports import Transaction
+from gateway.web.identity import PageMember
+from gateway.web.pages.rendering import answer
+from gateway.web.services import Web, WebServices
+from gateway.web.sessions import SignedIn
+from gateway.web.views import household_header
+
+DONE = {
+    "device-frozen": "The device is frozen. It is still heard, and nothing is bought on its word.",
+    "device-removed": "The device is removed. It is no longer let in; what it said is kept.",
+    "device-unfrozen": "The device counts again.",
+    "frozen": "Everything is frozen.",
+    "household": "The household has its new name.",
+    "level": "The level is corrected. The forecast follows.",
+    "limits": "The limits are saved. They count from the next debit on.",
+    "linked": "The account is linked.",
+    "method-frozen": "The account is frozen. Nothing is debited from it.",
+    "method-unfrozen": "The account may be debited again.",
+    "pack": "It is the usual product now.",
+    "password": "The password is saved.",
+    "policy": "The policy is saved. The forecast follows.",
+    "refill": "The new pack is noted. The forecast follows.",
+    "role": "The role is changed.",
+    "session": "That browser is signed out.",
+    "shelf": "The shelf is counted. The forecast follows.",
+    "slot": "Saved. The forecast follows.",
+    "token": "The token is revoked.",
+    "topped-up": "The balance is topped up.",
+    "unfrozen": "The freeze is lifted; what waited goes on.",
+    "unlinked": "The account is unlinked.",
+}
+"""What a page says after an act, by the word in its address: no address can make a page say anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence above the page; `kind` is ok or out."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request by a member who is signed in."""
+
+    request: Request
+    web: WebServices
+    who: SignedIn
+
+    @property
+    def member(self) -> Member:
+        """The person."""
+        return self.who.member
+
+    @property
+    def household_id(self) -> str:
+        """The only household this visit sees."""
+        return self.who.household_id
+
+    @property
+    def now_us(self) -> int:
+        """Policy time."""
+        return self.web.clock.now_us()
+
+    @property
+    def wall_us(self) -> int:
+        """Real time."""
+        return self.web.clock.wall_us()
+
+    def show(
+        self,
+        template: str,
+        place: str,
+        read: Callable[[Transaction], Mapping[str, Any]],
+        *,
+        status: int = 200,
+        problem: str | None = None,
+    ) -> Response:
+        """Answer with a page: `read` brings what it shows, in one transaction with what stands on every page."""
+        with self.web.unit_of_work.read() as tx:
+            context = {**self.frame(tx, place, problem), **read(tx)}
+        return answer(self.request, template, context, status=status)
+
+    def frame(self, tx: Transaction, place: str, problem: str | None = None) -> dict[str, Any]:
+        """Return what stands on every page."""
+        said = DONE.get(self.request.query_params.get("done", ""))
+        notice = Notice("out", problem) if problem else Notice("ok", said) if said else None
+        house = household_header(tx, self.household_id, self.member, now_us=self.now_us)
+        return {"house": house, "current": place, "notice": notice}
+
+    def change(self, work: Callable[[Transaction], object]) -> None:
+        """Do one act in one transaction; a rule's refusal becomes the error page."""
+        with self.web.unit_of_work.begin() as tx:
+            work(tx)
+
+
+def back(path: str, done: str = "", anchor: str = "") -> Response:
+    """Lead to a page after an act: a reload there repeats nothing."""
+    query = f"?done={done}" if done else ""
+    return RedirectResponse(f"{path}{query}{f'#{anchor}' if anchor else ''}", 303)
+
+
+def visit(request: Request, web: Web, who: PageMember) -> Visit:
+    """Return the visit; nobody signed in is led to the sign-in page."""
+    return Visit(request, web, who)
+
+
+Visiting = Annotated[Visit, Depends(visit)]
