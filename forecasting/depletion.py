@@ -28,7 +28,8 @@ HORIZON_DAYS = 400
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _BISECTIONS = 45
-_BAND_BISECTIONS = 14  # a drawing needs no more than 1/16,000 of its height
+_BAND_BISECTIONS = 20  # a drawing needs no more than a millionth of its height
+_LEAST_SHARE = 1e-12  # of β in β + W: an exposure beyond it lies beyond every horizon
 _REFUTED = 1e-6  # a level that survives "not empty" with less probability than this was wrong
 
 Floats = npt.NDArray[np.float64]
@@ -283,18 +284,18 @@ def depletion_survival(left: Floats, wanted: Demand, exposure: Floats) -> Floats
     [0.0, 0.41]
     """
     packets = np.asarray(left) / wanted.dispersion
-    share = np.asarray(exposure) / (wanted.beta + np.asarray(exposure))
-    # The complement has its own function: near 0 a difference from 1 would keep no figure.
-    survival = special.betaincc(np.where(packets > 0, packets, 1.0), wanted.alpha, share)
+    # 1 − I(a, b; z) = I(b, a; 1 − z): near 0 a difference from 1 would keep no figure.
+    share_before = wanted.beta / (wanted.beta + np.asarray(exposure))
+    survival = special.betainc(wanted.alpha, np.where(packets > 0, packets, 1.0), share_before)
     return np.asarray(np.where(packets > 0, survival, 0.0))
 
 
 def depletion_exposure(left: Floats, wanted: Demand, survival: float) -> Floats:
     """The exposure W at which P(T > W) has sunk to `survival`, for each level; 0 where nothing is left."""
     packets = np.asarray(left) / wanted.dispersion
-    share = special.betainccinv(np.where(packets > 0, packets, 1.0), wanted.alpha, survival)
-    share = np.minimum(share, 1 - 1e-12)
-    return np.asarray(np.where(packets > 0, wanted.beta * share / (1 - share), 0.0))
+    share_before = special.betaincinv(wanted.alpha, np.where(packets > 0, packets, 1.0), survival)
+    share_before = np.maximum(share_before, _LEAST_SHARE)
+    return np.asarray(np.where(packets > 0, wanted.beta * (1 - share_before) / share_before, 0.0))
 
 
 def _mixture_survival(levels: Floats, weights: Floats, wanted: Demand, exposures: Floats) -> Floats:
