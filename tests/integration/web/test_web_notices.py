@@ -1,0 +1,54 @@
+"""Notices are kept raw, once, and answered before anything is believed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.domain.records import Notice, NoticeState
+from gateway.web.security import MAX_BODY_BYTES
+from tests.fakes import FakeClock
+from tests.integration.web.sample_household import SHOP, world
+from tests.web_client import WebClient
+
+SIGNED = {"X-Signature": "t=1,v1=abc", "Cookie": "replenish=x", "Authorization": "Basic x"}
+
+
+@pytest.fixture
+def web() -> Iterator[WebClient]:
+    with WebClient(world(), FakeClock()) as client:
+        yield client
+
+
+def test_a_notice_is_kept_as_it_came_and_left_for_the_worker(web: WebClient) -> None:
+    body = b'{"id": "n1", "orders": ["o1"]}'
+    assert web.post(f"/notices/merchant/{SHOP}", content=body, headers=SIGNED).status_code == 202
+    (notice,) = web.unit_of_work.rows(Notice)
+    assert (notice.source, notice.name, notice.body, notice.state) == ("merchant", SHOP, body, NoticeState.RECEIVED)
+    assert notice.headers["x-signature"] == "t=1,v1=abc"
+    assert not {"cookie", "authorization"} & notice.headers.keys()
+    assert [(row.step, row.subject_id) for row in web.unit_of_work.work] == [("notice", notice.id)]
+
+
+def test_the_same_notice_twice_is_one_row(web: WebClient) -> None:
+    for _ in range(3):
+        assert web.post("/notices/payment/sandbox", content=b'{"id": "n1"}').status_code == 202
+    assert web.post("/notices/payment/sandbox", content=b'{"id": "n2"}').status_code == 202
+    assert len(web.unit_of_work.rows(Notice)) == 2
+
+
+@pytest.mark.parametrize("path", ["/notices/payment/nobody", "/notices/merchant/nobody", "/notices/other/sandbox"])
+def test_what_nobody_waits_for_is_not_stored(web: WebClient, path: str) -> None:
+    answer = web.post(path, content=b"{}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert not web.unit_of_work.rows(Notice)
+
+
+def test_a_notice_too_large_is_refused(web: WebClient) -> None:
+    answer = web.post("/notices/payment/sandbox", content=b"x" * (MAX_BODY_BYTES + 1))
+    assert answer.status_code == 413
+
+
+def test_a_flood_is_asked_for_patience(web: WebClient) -> None:
+    answers = [web.post("/notices/payment/sandbox", content=b"{}").status_code for _ in range(1201)]
+    assert answers[-2:] == [202, 429]

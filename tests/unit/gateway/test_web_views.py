@@ -1,0 +1,287 @@
+"""The words and numbers pages and API are made of."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.domain.cart import Cart, CartState
+from gateway.domain.errors import NotFound
+from gateway.domain.household import Member
+from gateway.domain.order import Order, OrderState
+from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Policy
+from gateway.domain.stock import Level, Measure, Reading, Refill, Slot, Supply, Verdict
+from gateway.web.views import (
+    cart_view,
+    coming_up,
+    devices_view,
+    household_header,
+    ledger_csv,
+    money_view,
+    order_view,
+    orders_view,
+    payment_chain,
+    supplies_view,
+    supply_view,
+)
+from gateway.web.views.levels import read_history
+from tests.fakes import FakeUnitOfWork
+from tests.integration.web.sample_household import HOUSE, NOW, full_house, household, stocked, world
+
+
+def _rows(unit_of_work: FakeUnitOfWork | None = None) -> dict[str, object]:
+    with (unit_of_work or world()).read() as tx:
+        return {row.id.removeprefix("supply-"): row for row in supplies_view(tx, HOUSE, now_us=NOW).rows}
+
+
+def test_the_headline_says_the_fact_and_the_worst_comes_first() -> None:
+    with world().read() as tx:
+        view = supplies_view(tx, HOUSE, now_us=NOW)
+    assert view.headline == f"{ {3: 'Three', 4: 'Four'}[len(view.low)] } supplies are running low"
+    assert view.rows[0].state == "out"
+    assert [row.state for row in view.rows][-1] == "unknown"
+    assert view.summary.startswith("One order is waiting for your OK.")
+
+
+def test_a_supply_says_when_it_runs_out_and_what_is_planned() -> None:
+    rows = _rows()
+    assert rows["coffee"].plan == "Waiting for your OK"
+    assert rows["coffee"].run_out.startswith("Runs out ")
+    assert rows["milk"].plan.startswith("Arrives ")
+    assert rows["petfood"].plan == "Order planned 30 Nov"
+    assert rows["black"].run_out == "Lasts past Jan"
+
+
+def test_an_ordinal_thing_says_its_word_and_an_unknown_one_says_so() -> None:
+    rows = _rows()
+    assert (rows["yellow"].level, rows["yellow"].run_out, rows["yellow"].state) == ("Low", "Says it is low", "low")
+    assert (rows["water"].level, rows["water"].run_out, rows["water"].level_percent) == (
+        "Unknown",
+        "Level not known",
+        None,
+    )
+
+
+def test_one_unknown_slot_makes_the_sum_unknown_not_smaller() -> None:
+    rows = full_house()
+    shared = [
+        replace(row, supply_id="supply-coffee") if isinstance(row, Slot) and row.id == "slot-water" else row
+        for row in rows
+    ]
+    assert _rows(FakeUnitOfWork(*shared))["coffee"].quantity is None
+
+
+@pytest.mark.parametrize(
+    ("p10_days", "p90_days", "words"),
+    [
+        (4, 6, "Runs out 28–30 Nov"),
+        (0.1, 0.2, "Runs out today"),
+        (-3, -1, "Probably empty"),
+        (-1, 2, "Runs out 24–26 Nov"),
+        (20, None, "Runs out 14 Dec or later"),
+        (90, None, "Lasts past Jan"),
+    ],
+)
+def test_a_run_out_is_a_range_of_days(p10_days: float, p90_days: float | None, words: str) -> None:
+    rows = FakeUnitOfWork(*full_house())
+    with rows.begin() as tx:
+        (forecast,) = tx.find(Forecast, HOUSE, supply_id="supply-eggs")
+        p90 = None if p90_days is None else NOW + round(p90_days * DAY_US)
+        tx.save(replace(forecast, p10_us=NOW + round(p10_days * DAY_US), p90_us=p90))
+    assert _rows(rows)["eggs"].run_out == words
+
+
+def test_a_policy_that_is_off_plans_nothing() -> None:
+    rows = FakeUnitOfWork(*full_house())
+    with rows.begin() as tx:
+        tx.save(replace(tx.get(Policy, HOUSE, "supply-black"), enabled=False))
+    assert _rows(rows)["black"].plan == "Not reordered"
+
+
+def test_the_chart_ends_its_history_where_its_band_begins() -> None:
+    with world().read() as tx:
+        view = supply_view(tx, HOUSE, "supply-milk", now_us=NOW)
+    chart = view.chart
+    now = chart.now_index
+    assert len({len(chart.x), len(chart.history), len(chart.low), len(chart.likely), len(chart.high)}) == 1
+    assert list(chart.x) == sorted(set(chart.x))
+    assert chart.x[now] == NOW // 1_000_000
+    assert chart.history[now] is not None
+    assert chart.history[now + 1] is None
+    assert chart.low[now - 1] is None
+    assert all(low <= likely <= high for low, likely, high in _from(now, chart))
+    assert chart.delivery_x is not None
+    assert chart.top >= max(value for value in chart.high if value is not None)
+    assert view.table[0].likely
+
+
+def _from(now: int, chart: object) -> list[tuple[float, float, float]]:
+    return list(zip(chart.low[now:], chart.likely[now:], chart.high[now:], strict=True))
+
+
+def test_a_counters_past_level_is_walked_back_over_its_refill() -> None:
+    slot = Slot(
+        id="s", household_id=HOUSE, device_id="d", supply_id="x", name="beans", kind="beans",
+        measure=Measure.COUNTER, unit="g", capacity=1000,
+    )  # fmt: skip
+    level = Level(
+        id="s", household_id=HOUSE, slot_id="s", quantity=900.0, sd=1, state=None, consumed=(), as_of_us=NOW,
+        epoch=1, reading_id=None, signed=True, by_hand=False, tracker={},
+    )  # fmt: skip
+    counters = [(4, 5000.0), (3, 5050.0), (2, 5100.0), (1, 5150.0), (0, 5200.0)]
+    readings = [
+        Reading(
+            id=f"r{9 - days}", household_id=HOUSE, device_id="d", slot_id="s", inbox_id=1, epoch=1, seq=9 - days,
+            at_us=NOW - days * DAY_US, device_us=None, server_us=NOW, measure="used_total", quantity=used, unit="g",
+            state=None, signed=True, verdict=Verdict.COUNTED, reason="",
+        )
+        for days, used in counters
+    ]  # fmt: skip
+    refill = Refill(
+        id="f", household_id=HOUSE, slot_id="s", supply_id="x", at_us=NOW - 2 * DAY_US + HOUR_US, size=850.0,
+        level_before=100, level_after=950, reading_id=None, order_line_id=None,
+    )  # fmt: skip
+    with FakeUnitOfWork(household(), slot, level, refill, *readings).read() as tx:
+        history = read_history(tx, HOUSE, [slot], {"s": level}, since_us=NOW - 4 * DAY_US, now_us=NOW)
+    daily = [value for at_us, value in history if (NOW - at_us) % DAY_US == 0]
+    assert daily == [250.0, 200.0, 150.0, 950.0, 900.0]
+
+
+def test_the_decision_card_compares_prices_for_the_same_amount() -> None:
+    with world().read() as tx:
+        card = cart_view(tx, HOUSE, "cart-waiting", now_us=NOW, wall_us=NOW)
+    coffee = card.lines[0]
+    assert (coffee.change, coffee.fewer, coffee.more) == ("+0.90\u00a0€", None, 2)
+    assert [one.consequence for one in coffee.alternatives] == [
+        "In this order",
+        "Saves 13\u202f% on the amount",
+        "Costs 10\u202f% more",
+    ]
+    assert card.deadline == "Decide by Thu 10:05"
+    assert card.limit is not None
+    assert card.limit.words == "128.59\u00a0€ of 180.00\u00a0€ monthly limit after this order"
+    assert not card.limit.over
+    assert card.default.startswith("Nothing is bought unless you approve")
+
+
+def test_a_limit_that_would_be_passed_is_said() -> None:
+    rows = FakeUnitOfWork(*full_house())
+    with rows.begin() as tx:
+        tx.save(replace(tx.get(Cart, HOUSE, "cart-waiting"), goods_minor=9000))
+        card = cart_view(tx, HOUSE, "cart-waiting", now_us=NOW, wall_us=NOW)
+    assert card.limit is not None
+    assert card.limit.over
+    assert card.limit.words == "6.20\u00a0€ over your monthly limit of 180.00\u00a0€"
+
+
+def test_a_snooze_says_what_may_be_empty_by_then() -> None:
+    with world().read() as tx:
+        card = cart_view(tx, HOUSE, "cart-waiting", now_us=NOW, wall_us=NOW)
+    assert [option.words for option in card.snooze_options] == ["Tomorrow", "In 3 days", "In a week"]
+    assert "may be empty before it arrives" in card.snooze_options[-1].consequence
+
+
+@pytest.mark.parametrize(
+    ("cart_id", "states"),
+    [
+        ("cart-waiting", []),
+        ("cart-1-milk", ["done", "done", "done", "done", "later", "later"]),
+        ("cart-0-coffee", ["done"] * 6),
+        ("cart-0-black", ["done", "done", "done", "done", "failed"]),
+    ],
+)
+def test_a_receipt_shows_how_far_it_came(cart_id: str, states: list[str]) -> None:
+    with world().read() as tx:
+        view = cart_view(tx, HOUSE, cart_id, now_us=NOW, wall_us=NOW)
+    assert [step.state for step in view.steps] == states
+
+
+def test_every_state_of_a_cart_and_an_order_has_words() -> None:
+    for cart_state in CartState:
+        rows = FakeUnitOfWork(*full_house())
+        with rows.begin() as tx:
+            tx.save(replace(tx.get(Cart, HOUSE, "cart-waiting"), state=cart_state, snoozed_until_us=NOW))
+            assert cart_view(tx, HOUSE, "cart-waiting", now_us=NOW, wall_us=NOW).title
+            orders_view(tx, HOUSE, now_us=NOW, wall_us=NOW)
+            supplies_view(tx, HOUSE, now_us=NOW)
+    for order_state in OrderState:
+        rows = FakeUnitOfWork(*full_house())
+        with rows.begin() as tx:
+            tx.save(replace(tx.get(Order, HOUSE, "order-cart-1-milk"), state=order_state))
+            assert order_view(tx, HOUSE, "order-cart-1-milk", now_us=NOW, wall_us=NOW).words
+            supplies_view(tx, HOUSE, now_us=NOW)
+
+
+def test_orders_are_sorted_by_what_they_need() -> None:
+    with world().read() as tx:
+        view = orders_view(tx, HOUSE, now_us=NOW, wall_us=NOW)
+    assert view.headline == "One order waits for your OK"
+    assert [one.cart_id for one in view.under_way] == ["cart-1-milk"]
+    assert {one.cart_id for one in view.past} == {"cart-0-coffee", "cart-0-soap", "cart-0-black"}
+    assert view.planned
+
+
+def test_the_agenda_is_in_order_and_says_about() -> None:
+    with world().read() as tx:
+        items = coming_up(tx, HOUSE, now_us=NOW)
+    assert [item.at_us for item in items] == sorted(item.at_us for item in items)
+    assert {"decision", "delivery", "order"} <= {item.kind for item in items}
+    assert all(item.about.startswith("about ") for item in items if item.kind == "order" and item.about)
+
+
+def test_devices_say_who_is_silent_and_what_could_not_be_counted() -> None:
+    with world().read() as tx:
+        view = devices_view(tx, HOUSE, now_us=NOW)
+    assert [row.name for row in view.silent] == ["Brother L2445"]
+    assert view.headline == "Brother L2445 is silent"
+    payloads = {row.id: row.payload for row in view.quarantine}
+    assert payloads["quarantine-1"].startswith('{"epoch"')
+    assert payloads["quarantine-2"].startswith("00 01 02")
+    assert any("not counted" in item.words for item in view.activity) or view.activity
+
+
+def test_a_payment_leads_from_the_debit_to_the_signatures() -> None:
+    with world().read() as tx:
+        chain = payment_chain(tx, HOUSE, "attempt-cart-0-coffee")
+    assert chain.payment.captured == chain.payment.amount
+    assert chain.approval.who == "Your standing mandate"
+    (line,) = chain.lines
+    assert line.signature_words == "Every reading signed by its device"
+    assert line.readings[0].signature == "Signature verified, key abababab…"
+    assert [reading.at_us for reading in line.readings] == sorted((one.at_us for one in line.readings), reverse=True)
+
+
+def test_money_shows_what_is_left_and_csv_runs_no_formula() -> None:
+    rows = FakeUnitOfWork(*full_house())
+    with rows.begin() as tx:
+        view = money_view(tx, HOUSE, now_us=NOW)
+        lines = list(ledger_csv(tx, HOUSE))
+    general = next(row for row in view.mandates if row.id == "mandate-general")
+    assert (general.left, general.meter.used) == ("83.80\u00a0€", "96.20\u00a0€")
+    assert lines[0].startswith("at,journal,kind,layer")
+    assert len(lines) == 1 + len(view.ledger)
+    assert all(not cell.startswith(("=", "@")) for line in lines for cell in line.split(","))
+
+
+def test_the_name_plate_counts_what_waits() -> None:
+    with world().read() as tx:
+        header = household_header(tx, HOUSE, tx.get(Member, HOUSE, "member-ana"), now_us=NOW)
+    assert (header.detail, header.waiting, header.member_initials) == ("3 people, 6 devices", 1, "AM")
+
+
+def test_an_empty_household_has_a_page_too() -> None:
+    with FakeUnitOfWork(household()).read() as tx:
+        assert supplies_view(tx, HOUSE, now_us=NOW).headline == "Nothing is watched yet"
+        assert orders_view(tx, HOUSE, now_us=NOW, wall_us=NOW).headline == "No order needs you"
+        assert devices_view(tx, HOUSE, now_us=NOW).headline == "No device yet"
+        assert money_view(tx, HOUSE, now_us=NOW).methods == ()
+        assert coming_up(tx, HOUSE, now_us=NOW) == ()
+
+
+def test_a_supply_just_added_says_that_nothing_is_known() -> None:
+    rows = [row for row in stocked("new", "New", "package", "l", 1, "x", left=None, daily=1) if isinstance(row, Supply)]
+    with FakeUnitOfWork(household(), *rows).read() as tx:
+        view = supply_view(tx, HOUSE, "supply-new", now_us=NOW)
+        with pytest.raises(NotFound):
+            supply_view(tx, HOUSE, "supply-other", now_us=NOW)
+    assert view.row.run_out == "No device reports it"
+    assert view.chart.likely == (None,) * len(view.chart.x)
