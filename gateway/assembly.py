@@ -1,0 +1,231 @@
+"""Puts the gateway together: the one place that names concrete classes, real clocks and real randomness."""
+
+import logging
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import uuid6
+import uvicorn
+from sqlalchemy import Engine, inspect
+
+from devices.clock import ClockFile, RealClock
+from gateway.config import Settings
+from gateway.domain.replenishment import SECOND_US
+from gateway.domain.stock import Device, DeviceState
+from gateway.intake import EmbeddedIntake, SessionIntake
+from gateway.intake.mosquitto import GATEWAY_USER
+from gateway.merchants import InstalledMerchants
+from gateway.steps.ports import Clock, Services
+from gateway.store import migrate
+from gateway.store.adapter_context import InstalledProviders
+from gateway.store.engine import open_engine
+from gateway.store.inbox import SqliteInbox
+from gateway.store.unit_of_work import SqlUnitOfWork
+from gateway.store.vault import Vault
+from gateway.store.work_queue import WorkQueue
+from gateway.web.app import create_app
+from gateway.web.services import WebServices
+from gateway.worker import Worker
+
+OPERATOR_HOUSEHOLD = "operator"
+MERCHANT_SECRETS = "merchant"
+STOP_WITHIN_S = 3
+
+
+class NotInitialised(Exception):
+    """The data directory holds no gateway yet, or one of another version; the message says what to run."""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Everything one process of the gateway stands on. Made by `assemble`, ended by `close`."""
+
+    settings: Settings
+    clock: Clock
+    engine: Engine
+    unit_of_work: SqlUnitOfWork
+    inbox: SqliteInbox
+    vault: Vault
+    providers: InstalledProviders
+    merchants: InstalledMerchants
+    services: Services
+    queue: WorkQueue
+
+    def close(self) -> None:
+        """Close connections and files."""
+        self.merchants.close()
+        self.providers.close()
+        self.inbox.close()
+        self.engine.dispose()
+
+
+def assemble(settings: Settings) -> Gateway:
+    """Open an installation that `replenish init` made; raises NotInitialised."""
+    if not settings.keys_path.exists():
+        raise NotInitialised(f"{settings.data_dir} holds no gateway yet; run `replenish init` first")
+    clock: Clock = RealClock() if settings.clock_file is None else ClockFile(settings.clock_file)
+    engine = open_engine(settings.main_database_url)
+    have, want = migrate.versions(engine)
+    if have != want:
+        raise NotInitialised(
+            f"the database is at version {have or 'none'}, this program needs {want}; run `replenish init`"
+        )
+    unit_of_work = SqlUnitOfWork(engine, new_id, clock.wall_us)
+    inbox = SqliteInbox(settings.inbox_path)
+    vault = Vault.open(settings.keys_path)
+    providers = InstalledProviders(
+        engine,
+        vault,
+        settings=settings.payment_settings,
+        secrets={
+            adapter: {name: secret.get_secret_value() for name, secret in named.items()}
+            for adapter, named in settings.payment_secrets.items()
+        },
+        now_us=clock.now_us,
+    )
+    merchants = InstalledMerchants(unseal=lambda sealed: unseal_merchant(vault, sealed), wall_us=clock.wall_us)
+    services = Services(
+        unit_of_work=unit_of_work,
+        clock=clock,
+        inbox=inbox,
+        merchants=merchants,
+        providers=providers,
+        undo_us=round(settings.undo_seconds * SECOND_US),
+    )
+    return Gateway(
+        settings=settings,
+        clock=clock,
+        engine=engine,
+        unit_of_work=unit_of_work,
+        inbox=inbox,
+        vault=vault,
+        providers=providers,
+        merchants=merchants,
+        services=services,
+        queue=WorkQueue(engine, new_id(), clock.wall_us),
+    )
+
+
+def new_id() -> str:
+    """Return a UUIDv7: ids grow with real time, so rows read by id come in the order they were written."""
+    return str(uuid6.uuid7())
+
+
+def seal_merchant(vault: Vault, secret: str) -> bytes:
+    """Return the sealed form of a shop's secret."""
+    return vault.seal(secret, household_id=OPERATOR_HOUSEHOLD, row_id=MERCHANT_SECRETS)
+
+
+def unseal_merchant(vault: Vault, sealed: bytes) -> str:
+    """Return a shop's secret."""
+    return vault.unseal(sealed, household_id=OPERATOR_HOUSEHOLD, row_id=MERCHANT_SECRETS)
+
+
+def make_worker(gateway: Gateway) -> Worker:
+    """Return a worker over this gateway's rows."""
+    return Worker(gateway.services, gateway.queue)
+
+
+def make_intake(gateway: Gateway) -> EmbeddedIntake | SessionIntake:
+    """Return the intake the settings choose; it is not started."""
+    settings = gateway.settings
+    # A connection of its own: the intake alone writes, and never waits for a reader's lock.
+    inbox = SqliteInbox(settings.inbox_path)
+    if settings.mqtt_broker == "embedded":
+        return EmbeddedIntake(
+            inbox, DeviceCredentials(gateway), gateway.clock, host=settings.mqtt_host, port=settings.mqtt_port
+        )
+    return SessionIntake(
+        inbox,
+        DeviceCredentials(gateway),
+        gateway.clock,
+        host=settings.mqtt_host,
+        port=settings.mqtt_port,
+        username=GATEWAY_USER,
+        secret=settings.mqtt_secret.get_secret_value(),
+    )
+
+
+def make_web(gateway: Gateway) -> uvicorn.Server:
+    """Return the web server; it is not started."""
+    settings = gateway.settings
+    base_url = settings.base_url or f"http://{settings.web_host}:{settings.web_port}"
+    app = create_app(
+        WebServices(
+            steps=gateway.services,
+            base_url=base_url,
+            secure_cookies=base_url.startswith("https://"),
+            not_ready=lambda: not_ready(gateway),
+        )
+    )
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.web_host,
+            port=settings.web_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+        )
+    )
+
+
+def not_ready(gateway: Gateway) -> tuple[str, ...]:
+    """Say, a sentence each, what is missing before requests can be served."""
+    have, want = migrate.versions(gateway.engine)
+    if have != want:
+        return (f"The database is at version {have}, this program needs {want}.",)
+    return () if inspect(gateway.engine).has_table("household") else ("The database is empty.",)
+
+
+class DeviceCredentials:
+    """The port of the brokers to the devices on record: who may connect now."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._unit_of_work = gateway.unit_of_work
+
+    def __call__(self, device_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the secret hashes of those of these devices that may connect."""
+        with self._unit_of_work.read() as tx:
+            devices = tx.find(Device, None, id=frozenset(device_ids))
+        return {device.id: device.secret_hash for device in devices if device.state is not DeviceState.REMOVED}
+
+    def everyone(self) -> list[tuple[str, str]]:
+        """Return (device id, secret hash) of all that may connect, for a broker's own password file."""
+        with self._unit_of_work.read() as tx:
+            return [
+                (device.id, device.secret_hash)
+                for device in tx.find(Device, None, state=frozenset({DeviceState.ACTIVE, DeviceState.FROZEN}))
+            ]
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send structlog and the libraries' own loggers to standard error; locals are never printed, they hold secrets."""
+    level = getattr(logging, settings.log_level.upper())
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    tail = [structlog.processors.format_exc_info] if settings.log_format == "json" else []
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *tail,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(
+        level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+    )

@@ -1,0 +1,187 @@
+"""Run the gateway: init, serve, web, ingest, work, doctor, broker."""
+
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from devices.provisioning import hash_secret
+from gateway.assembly import DeviceCredentials, Gateway, make_intake, make_web, make_worker
+from gateway.cli.doctor import findings
+from gateway.cli.installation import initialise
+from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, out, settings_for
+from gateway.intake import mosquitto
+from gateway.intake.mosquitto import GATEWAY_USER
+
+broker = typer.Typer(help="A broker of its own beside the gateway.", no_args_is_help=True)
+BACKLOG = 512
+Port = Annotated[int | None, typer.Option("--port", help="Port the web listens on.", min=0, max=65535)]
+ExitWithParent = Annotated[bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands that run the gateway."""
+    app.command()(init)
+    app.command()(serve)
+    app.command()(web)
+    app.command()(ingest)
+    app.command()(work)
+    app.command()(doctor)
+
+
+def init(
+    data_dir: DataDir = None,
+    operator: Annotated[str, typer.Option(help="The operator's e-mail address.")] = "operator@localhost",
+) -> None:
+    """Make the database, the keys and the first operator, or bring what is there to this version."""
+    settings = settings_for(data_dir)
+    for line in initialise(settings, operator_email=operator):
+        out.print(line)
+    out.print("Next: `replenish household add NAME --owner-email YOU`, then `replenish serve`.")
+
+
+def serve(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWithParent = False) -> None:
+    """Run everything in one process: broker or session, workers, web."""
+    gateway = open_gateway(data_dir, web_port=port)
+    with running_intake(gateway), running_worker(gateway):
+        err.print(f"Web on http://{gateway.settings.web_host}:{gateway.settings.web_port}")
+        run_web(gateway, exit_with_parent=exit_with_parent)
+    gateway.close()
+
+
+def web(data_dir: DataDir = None, port: Port = None) -> None:
+    """Run the pages and the API alone."""
+    gateway = open_gateway(data_dir, web_port=port)
+    run_web(gateway)
+    gateway.close()
+
+
+def ingest(data_dir: DataDir = None, exit_with_parent: ExitWithParent = False) -> None:
+    """Take in what devices say, alone: the embedded broker, or a session on an external one."""
+    gateway = open_gateway(data_dir)
+    with running_intake(gateway):
+        wait_for_stop(exit_with_parent=exit_with_parent)
+    gateway.close()
+
+
+def work(data_dir: DataDir = None, exit_with_parent: ExitWithParent = False) -> None:
+    """Run the steps that are due, alone; several of these share the work."""
+    gateway = open_gateway(data_dir)
+    with running_worker(gateway):
+        wait_for_stop(exit_with_parent=exit_with_parent)
+    gateway.close()
+
+
+def doctor(data_dir: DataDir = None) -> None:
+    """Say what is wrong with this installation and what to do; exit status 1 if anything is."""
+    problems = 0
+    for finding in findings(settings_for(data_dir)):
+        out.print(("ok      " if finding.good else "PROBLEM ") + finding.text, markup=False)
+        if not finding.good:
+            problems += 1
+            out.print(f"        {finding.remedy}", markup=False)
+    if problems:
+        raise typer.Exit(1)
+
+
+@broker.command("mosquitto")
+def broker_mosquitto(
+    data_dir: DataDir = None,
+    port: Annotated[int, typer.Option(help="Port on loopback.", min=1, max=65535)] = 1883,
+) -> None:
+    """Run Mosquitto by the same rules: password file and topic rules are written from the devices on record."""
+    gateway = open_gateway(data_dir)
+    secret = gateway.settings.mqtt_secret.get_secret_value()
+    if not secret:
+        raise CommandFailed("choose the gateway's own secret at the broker: set REPLENISH_MQTT_SECRET")
+    directory = gateway.settings.data_dir / "mosquitto"
+    # The salt only has to differ between installations; the secret is the operator's to choose well.
+    gateway_hash = hash_secret(secret, GATEWAY_USER.encode().ljust(12, b"-"))
+    stopping = threading.Event()
+    _stop_on_signals(stopping.set)
+    err.print(f"Mosquitto on 127.0.0.1:{port}; its files are in {directory}")
+    mosquitto.run(directory, DeviceCredentials(gateway).everyone, gateway_hash, port, stopping)
+    gateway.close()
+
+
+@contextmanager
+def running_intake(gateway: Gateway) -> Iterator[None]:
+    """Take messages in while the block runs."""
+    intake = make_intake(gateway)
+    intake.start()
+    try:
+        yield
+    finally:
+        intake.stop()
+
+
+@contextmanager
+def running_worker(gateway: Gateway) -> Iterator[None]:
+    """Run what is due while the block runs."""
+    worker = make_worker(gateway)
+    thread = threading.Thread(target=worker.run, name="worker", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        thread.join(timeout=30)
+
+
+def run_web(gateway: Gateway, *, exit_with_parent: bool = False, listening: socket.socket | None = None) -> None:
+    """Serve pages and API until a signal (or the end of standard input) stops it."""
+    listening = listening or listen(gateway.settings.web_host, gateway.settings.web_port)
+    server = make_web(gateway)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    # The server puts its own handlers over these while it runs and raises the signal again when it has ended.
+    _stop_on_signals(stop)
+    if exit_with_parent:
+        _when_input_ends(stop)
+    server.run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; a busy port is one clear sentence."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        reason = error.strerror or str(error)
+        raise CommandFailed(
+            f"cannot listen on {host}:{port} ({reason.lower()}); choose another port with --port"
+        ) from None
+    return listening
+
+
+def wait_for_stop(*, exit_with_parent: bool) -> None:
+    """Wait for SIGINT or SIGTERM, or the end of standard input."""
+    stopping = threading.Event()
+    _stop_on_signals(stopping.set)
+    if exit_with_parent:
+        _when_input_ends(stopping.set)
+    stopping.wait()
+
+
+def _stop_on_signals(stop: Callable[[], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop())
+
+
+def _when_input_ends(stop: Callable[[], None]) -> None:
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        stop()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -1,0 +1,112 @@
+"""Whether a household's ledger, its operations and the providers' own books agree: nothing is changed, all is said."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from gateway.domain.payment import (
+    UNCLOSED_OPERATION_STATES,
+    Attempt,
+    Operation,
+    OperationKind,
+    OperationState,
+    PaymentMethod,
+)
+from gateway.steps.accounts import STORED_BALANCE
+from gateway.steps.books import journals_of
+from gateway.steps.ports import PaymentProviders, Transaction
+from payments import adapter, ledger
+from payments.errors import Unbalanced
+from payments.money import Money
+
+JOURNAL_OF_KIND = {OperationKind.CAPTURE: ledger.JournalKind.CAPTURE, OperationKind.REFUND: ledger.JournalKind.REFUND}
+
+# What each kind of operation does to what is still held.
+HELD_BY = {OperationKind.AUTHORIZE: 1, OperationKind.CAPTURE: -1, OperationKind.VOID: -1, OperationKind.REFUND: 0}
+
+
+def audit(tx: Transaction, providers: PaymentProviders, household_id: str) -> list[ledger.Difference]:
+    """Return every difference in one household; raises the payments room's errors when a provider cannot be asked."""
+    try:
+        journals = journals_of(tx, household_id)
+    except Unbalanced as error:
+        return [ledger.Difference(household_id, f"a journal does not sum to zero: {error.sums}")]
+    operations = list(tx.every(Operation, household_id))
+    found = ledger.check(journals)
+    found.extend(_operations_against_journals(operations, journals))
+    found.extend(_captures_against_approvals(tx, household_id, operations))
+    for method in tx.find(PaymentMethod, household_id):
+        found.extend(_against_provider(tx, providers, method, operations))
+    return found
+
+
+def _operations_against_journals(
+    operations: list[Operation], journals: list[ledger.Journal]
+) -> Iterator[ledger.Difference]:
+    """Every capture and refund that took effect has its one journal of that amount, and no journal is without one."""
+    booked: dict[tuple[str, ledger.JournalKind], int] = {}
+    for journal in journals:
+        if journal.kind in JOURNAL_OF_KIND.values():
+            debits = sum(one.amount.amount_minor for one in journal.postings if one.amount.amount_minor > 0)
+            booked[journal.reference, journal.kind] = debits
+    for operation in operations:
+        kind = JOURNAL_OF_KIND.get(operation.kind)
+        if kind is None or operation.state is not OperationState.SUCCEEDED:
+            continue
+        amount = booked.pop((operation.id, kind), None)
+        if amount != operation.amount_minor:
+            yield ledger.Difference(operation.id, f"{kind} of {operation.amount_minor}: the ledger has {amount}")
+    for reference, kind in booked:
+        yield ledger.Difference(reference, f"a {kind} journal without an operation that took effect")
+
+
+def _captures_against_approvals(
+    tx: Transaction, household_id: str, operations: list[Operation]
+) -> Iterator[ledger.Difference]:
+    """What was captured never exceeds what was approved, what was refunded never what was captured."""
+    sums: defaultdict[tuple[str, OperationKind], int] = defaultdict(int)
+    for operation in operations:
+        if operation.state is OperationState.SUCCEEDED:
+            sums[operation.attempt_id, operation.kind] += operation.amount_minor
+    for attempt in tx.every(Attempt, household_id):
+        captured = sums[attempt.id, OperationKind.CAPTURE]
+        if captured > attempt.amount_minor:
+            yield ledger.Difference(attempt.id, f"captured {captured} of {attempt.amount_minor} approved")
+        if sums[attempt.id, OperationKind.REFUND] > captured:
+            yield ledger.Difference(attempt.id, f"refunded more than the {captured} captured")
+
+
+def _against_provider(
+    tx: Transaction, providers: PaymentProviders, method: PaymentMethod, operations: list[Operation]
+) -> list[ledger.Difference]:
+    """Set one account's movements against the provider's book; operations still open are left out on both sides."""
+    provider = providers.open(method.adapter)
+    if not isinstance(provider, adapter.OpenBook):
+        return []
+    attempts = {one.id for one in tx.find(Attempt, method.household_id, payment_method_id=method.id)}
+    mine = [one for one in operations if one.attempt_id in attempts]
+    undecided = {one.id for one in mine if one.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}}
+    touched = {one.attempt_id for one in mine if one.id in undecided}
+    skip = undecided | {one.id for one in mine if one.attempt_id in touched and one.kind is OperationKind.AUTHORIZE}
+    ours = [movement for movement in _movements(tx, method, mine) if movement.reference not in skip]
+    theirs = [
+        ledger.Movement(movement.reference, movement.kind.value, movement.amount)
+        for movement in provider.movements(providers.token(method))
+        if movement.reference not in skip and movement.amount.amount_minor
+    ]
+    return ledger.reconcile(ours, theirs)
+
+
+def _movements(tx: Transaction, method: PaymentMethod, operations: list[Operation]) -> Iterator[ledger.Movement]:
+    """Yield what should stand in the provider's book: what is still held, captured, refunded and topped up."""
+    done = [one for one in operations if one.state is OperationState.SUCCEEDED]
+    left: defaultdict[str, int] = defaultdict(int)
+    for one in done:
+        left[one.attempt_id] += HELD_BY[one.kind] * one.amount_minor
+    for one in done:
+        amount_minor = left[one.attempt_id] if one.kind is OperationKind.AUTHORIZE else one.amount_minor
+        if one.kind is not OperationKind.VOID and amount_minor > 0:
+            yield ledger.Movement(one.id, one.kind.value, Money(amount_minor, one.currency))
+    if method.adapter == STORED_BALANCE:
+        for journal in journals_of(tx, method.household_id):
+            if journal.kind is ledger.JournalKind.TOP_UP:
+                yield ledger.Movement(journal.reference, "top_up", max(one.amount for one in journal.postings))
