@@ -153,7 +153,7 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
     lines = tx.find(Line, household_id, cart_id=cart.id)
     decision = read_decision(tx, cart)
     undo_us = undo_until_us(cart, decision, wall_us)
-    methods = usable_methods(tx, household_id, cart.currency, now_us=now_us)
+    methods = usable_methods(tx, household_id, cart.currency, cart.merchant_id, now_us=now_us)
     decidable = cart.state is CartState.AWAITING_APPROVAL
     method = methods[0][0] if decidable and methods else decision.method
     return CartView(

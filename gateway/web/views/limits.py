@@ -71,23 +71,22 @@ def period_words(days: int) -> str:
 
 
 def usable_methods(
-    tx: Transaction, household_id: str, currency: str, *, now_us: int
+    tx: Transaction, household_id: str, currency: str, merchant_id: str, *, now_us: int
 ) -> list[tuple[PaymentMethod, Mandate]]:
-    """Return the active linked accounts of a currency with an active mandate each, the preferred one first."""
+    """Return the active linked accounts that a yes at this merchant may debit, the preferred one first.
+
+    Each comes with the mandate it is debited under: the one that the approve step would take.
+    """
     mandates = [
         mandate
         for mandate in tx.find(Mandate, household_id, state=MandateState.ACTIVE, currency=currency)
-        if mandate.valid_until_us is None or mandate.valid_until_us > now_us
+        if mandate.merchant_id in {None, merchant_id}
+        and (mandate.valid_until_us is None or mandate.valid_until_us > now_us)
     ]
+    first = {mandate.payment_method_id: mandate for mandate in reversed(mandates)}
     methods = tx.find(PaymentMethod, household_id, state=MethodState.ACTIVE, currency=currency)
-    pairs = []
-    for method in sorted(methods, key=lambda method: (method.rank, method.id)):
-        own = [mandate for mandate in mandates if mandate.payment_method_id == method.id]
-        # The general permission is what a person's own yes draws on; a standing one is narrower by nature.
-        own.sort(key=lambda mandate: (mandate.standing, mandate.id))
-        if own:
-            pairs.append((method, own[0]))
-    return pairs
+    ranked = sorted(methods, key=lambda method: method.rank)
+    return [(method, first[method.id]) for method in ranked if method.id in first]
 
 
 def _share(part: int, whole: int) -> float:
