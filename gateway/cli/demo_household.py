@@ -11,11 +11,13 @@ from devices.catalogue import kinds
 from devices.identity import Identity
 from devices.provisioning import provision
 from gateway.assembly import Gateway
+from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Member, Role
 from gateway.domain.payment import Mandate
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Slot, Supply
+from gateway.steps.approve import Approve, approve
 from gateway.steps.equipment import NewDevice, add_device, choose_pack
 from gateway.steps.household import add_household, add_member, set_policy
 from gateway.steps.ports import Offer, WantedLine
@@ -124,6 +126,24 @@ def let_mandate_decide(gateway: Gateway, resident: Resident, *, standing: bool) 
         mandate = tx.get(Mandate, resident.household_id, resident.mandate_id)
         limits = HISTORY_LIMITS if standing else LIVE_LIMITS
         set_limits(tx, owner, mandate.id, limits, now_us=gateway.clock.now_us())
+
+
+def answer_carts(gateway: Gateway, resident: Resident, *, asked_before_us: int) -> None:
+    """Say yes, as the owner, to what the mandate left to a person (a swap, a price that jumped) half a day ago."""
+    with gateway.unit_of_work.begin() as tx:
+        owner = tx.get(Member, resident.household_id, resident.owner_id)
+        for cart in tx.find(Cart, resident.household_id, state=CartState.AWAITING_APPROVAL):
+            if cart.created_us <= asked_before_us:
+                approve(
+                    tx,
+                    cart.household_id,
+                    cart.id,
+                    Approve(cart.version),
+                    member=owner,
+                    now_us=gateway.clock.now_us(),
+                    wall_us=gateway.clock.wall_us(),
+                    undo_us=0,
+                )
 
 
 def _move_in(gateway: Gateway, owner: Member, kind: str, name: str, room: str, now_us: int) -> Tenant:

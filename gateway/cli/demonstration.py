@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from devices.clock import ClockFile, ClockSetting, RealClock, write_clock
 from gateway.assembly import Gateway, assemble, configure_logging, make_intake, make_worker, seal_merchant
-from gateway.cli.demo_household import Resident, furnish, let_mandate_decide
+from gateway.cli.demo_household import Resident, answer_carts, furnish, let_mandate_decide
 from gateway.cli.installation import initialise
 from gateway.cli.operate import listen, run_web, running_worker
 from gateway.cli.processes import Simulator
@@ -37,6 +37,7 @@ from gateway.worker import Worker
 
 HISTORY_ENDS_US = 1_795_503_600_000_000  # Tuesday 24 November 2026, 07:00 UTC: the story does not depend on today
 STEP_US = 6 * HOUR_US
+ANSWER_AFTER_US = 12 * HOUR_US
 MOST_DAYS_TO_FIRST_CART = 20
 QUIESCENT_WITHIN_S = 60
 STEP_WITHIN_S = 120
@@ -127,6 +128,7 @@ class Demonstration:
                 task = progress.add_task("Replaying history", total=max(1, story.days * DAY_US // STEP_US))
                 while gateway.clock.now_us() < HISTORY_ENDS_US:
                     self._step(appliances, worker, min(HISTORY_ENDS_US, gateway.clock.now_us() + STEP_US))
+                    answer_carts(gateway, story.resident, asked_before_us=gateway.clock.now_us() - ANSWER_AFTER_US)
                     progress.advance(task)
             self._until_a_cart_waits(gateway, appliances, worker, story.resident)
         story.history_done = True
