@@ -21,7 +21,7 @@ MAX_EMAIL_CHARACTERS = 254
 MIN_PASSWORD_CHARACTERS = 10
 
 # Only so that the API's description names the scheme; the check itself is ours.
-bearer = HTTPBearer(auto_error=False, description="A token made on the Settings page or by `replenish token add`.")
+bearer = HTTPBearer(auto_error=False, description="A member's token, shown once when it is made.")
 
 
 class Gate:

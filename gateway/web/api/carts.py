@@ -10,8 +10,6 @@ from gateway.domain.replenishment import DAY_US
 from gateway.steps.approve import Approve, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
 from gateway.web.api.paging import Paged, read_page
 from gateway.web.api.schemas.carts import (
-    CART_EXAMPLE,
-    ORDER_EXAMPLE,
     ApproveWish,
     CartBody,
     LineWish,
@@ -19,6 +17,7 @@ from gateway.web.api.schemas.carts import (
     SnoozeWish,
 )
 from gateway.web.api.schemas.common import Page, answers, page_of
+from gateway.web.api.schemas.examples import CART_EXAMPLE, ORDER_EXAMPLE
 from gateway.web.identity import ApiMember
 from gateway.web.services import Web, WebServices
 from gateway.web.sessions import SignedIn

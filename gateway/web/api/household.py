@@ -6,12 +6,14 @@ from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Device, DeviceState, Quarantined, Supply
 from gateway.web.api.paging import Paged, read_page
 from gateway.web.api.schemas.common import Page, answers, page_of
-from gateway.web.api.schemas.stock import (
+from gateway.web.api.schemas.examples import (
     DEVICE_EXAMPLE,
     HOUSEHOLD_EXAMPLE,
     POLICY_EXAMPLE,
     QUARANTINE_EXAMPLE,
     SUPPLY_EXAMPLE,
+)
+from gateway.web.api.schemas.stock import (
     DeviceBody,
     HouseholdBody,
     PlanBody,

@@ -7,13 +7,15 @@ from fastapi import APIRouter, Query
 from gateway.domain.payment import Account, Attempt, Mandate, PaymentMethod, Posting
 from gateway.web.api.paging import Paged, read_page
 from gateway.web.api.schemas.common import Page, answers, page_of
-from gateway.web.api.schemas.money import (
+from gateway.web.api.schemas.examples import (
     ACCOUNT_EXAMPLE,
     MANDATE_EXAMPLE,
     METHOD_EXAMPLE,
     PAYMENT_DETAIL_EXAMPLE,
     PAYMENT_EXAMPLE,
     POSTING_EXAMPLE,
+)
+from gateway.web.api.schemas.money import (
     AccountBody,
     MandateBody,
     MethodBody,

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import pytest
 from pydantic import TypeAdapter
 
-from gateway.web.api.schemas import carts, common, money, stock
+from gateway.web.api.schemas import carts, common, examples, money, stock
 from tests.fakes import FakeClock, FakeUnitOfWork
 from tests.web_client import WebClient
 
@@ -72,20 +72,20 @@ def test_every_list_is_paged(described: Json) -> None:
 @pytest.mark.parametrize(
     ("body", "example"),
     [
-        (stock.HouseholdBody, stock.HOUSEHOLD_EXAMPLE),
-        (stock.SupplyBody, stock.SUPPLY_EXAMPLE),
-        (stock.PolicyBody, stock.POLICY_EXAMPLE),
-        (stock.DeviceBody, stock.DEVICE_EXAMPLE),
-        (stock.QuarantineBody, stock.QUARANTINE_EXAMPLE),
-        (carts.CartBody, carts.CART_EXAMPLE),
-        (carts.OrderBody, carts.ORDER_EXAMPLE),
-        (money.PaymentBody, money.PAYMENT_EXAMPLE),
-        (money.PaymentDetailBody, money.PAYMENT_DETAIL_EXAMPLE),
-        (money.PostingBody, money.POSTING_EXAMPLE),
-        (money.AccountBody, money.ACCOUNT_EXAMPLE),
-        (money.MandateBody, money.MANDATE_EXAMPLE),
-        (money.MethodBody, money.METHOD_EXAMPLE),
-        (common.Page[stock.SupplyBody], common.page_of(stock.SUPPLY_EXAMPLE)),
+        (stock.HouseholdBody, examples.HOUSEHOLD_EXAMPLE),
+        (stock.SupplyBody, examples.SUPPLY_EXAMPLE),
+        (stock.PolicyBody, examples.POLICY_EXAMPLE),
+        (stock.DeviceBody, examples.DEVICE_EXAMPLE),
+        (stock.QuarantineBody, examples.QUARANTINE_EXAMPLE),
+        (carts.CartBody, examples.CART_EXAMPLE),
+        (carts.OrderBody, examples.ORDER_EXAMPLE),
+        (money.PaymentBody, examples.PAYMENT_EXAMPLE),
+        (money.PaymentDetailBody, examples.PAYMENT_DETAIL_EXAMPLE),
+        (money.PostingBody, examples.POSTING_EXAMPLE),
+        (money.AccountBody, examples.ACCOUNT_EXAMPLE),
+        (money.MandateBody, examples.MANDATE_EXAMPLE),
+        (money.MethodBody, examples.METHOD_EXAMPLE),
+        (common.Page[stock.SupplyBody], common.page_of(examples.SUPPLY_EXAMPLE)),
     ],
 )
 def test_every_example_is_a_true_answer(body: Json, example: Json) -> None:

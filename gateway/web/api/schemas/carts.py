@@ -1,7 +1,6 @@
 """Carts and orders as the API sends them, and the wishes about them it takes."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -9,11 +8,6 @@ from gateway.domain.cart import CartState
 from gateway.domain.order import LineState, OrderState, ShipmentState
 from gateway.domain.replenishment import MAX_PACKS_PER_LINE
 from gateway.web.api.schemas.common import (
-    ATTEMPT_ID,
-    CART_ID,
-    LINE_ID,
-    ORDER_ID,
-    SUPPLY_ID,
     Amount,
     Answer,
     Wish,
@@ -272,101 +266,3 @@ class OrderBody(Answer):
             ],
             steps=[StepBody.of(step) for step in view.steps],
         )
-
-
-def _eur(amount_minor: int) -> dict[str, Any]:
-    return {"amount_minor": amount_minor, "currency": "EUR"}
-
-
-CART_EXAMPLE: dict[str, Any] = {
-    "id": CART_ID,
-    "state": "awaiting_approval",
-    "version": 1,
-    "merchant_id": "bio-home-market",
-    "merchant": "Bio & Home Market",
-    "lines": [
-        {
-            "id": LINE_ID,
-            "supply_id": SUPPLY_ID,
-            "sku": "verona-1kg",
-            "name": "Espresso beans Verona",
-            "detail": "1 kg",
-            "pack_size": 1000.0,
-            "packs": 1,
-            "unit_price": _eur(1890),
-            "amount": _eur(1890),
-            "price_change": _eur(90),
-            "why": "24 % left, empty 28–30 Nov",
-            "refill_seen": False,
-            "alternatives": [
-                {
-                    "sku": "aurora-1kg",
-                    "name": "Caffè Aurora dark roast",
-                    "detail": "1 kg",
-                    "pack_size": 1000.0,
-                    "unit_price": _eur(1649),
-                    "in_stock": True,
-                    "chosen": False,
-                }
-            ],
-        }
-    ],
-    "goods": _eur(1890),
-    "delivery": _eur(0),
-    "total": _eur(1890),
-    "promised": "2026-11-27T12:00:00Z",
-    "decide_by": "2026-11-26T09:00:00Z",
-    "undo_until": None,
-    "payment_method_id": "01997f00-0000-7000-8000-000000000501",
-    "signed": True,
-    "needs_person": [],
-    "approved_by": None,
-    "note": "",
-    "steps": [],
-    "order_id": None,
-    "payment_id": None,
-    "created": "2026-11-24T16:00:00Z",
-}
-ORDER_EXAMPLE: dict[str, Any] = {
-    "id": ORDER_ID,
-    "cart_id": CART_ID,
-    "payment_id": ATTEMPT_ID,
-    "state": "delivered",
-    "merchant": "Bio & Home Market",
-    "merchant_ref": "BHM-10042",
-    "total": _eur(1890),
-    "placed": "2026-11-24T17:06:00Z",
-    "promised": "2026-11-27T12:00:00Z",
-    "late": False,
-    "note": "",
-    "lines": [
-        {
-            "id": "01997f00-0000-7000-8000-000000000311",
-            "supply_id": SUPPLY_ID,
-            "sku": "verona-1kg",
-            "name": "Espresso beans Verona",
-            "packs": 1,
-            "packs_shipped": 1,
-            "packs_delivered": 1,
-            "packs_refunded": 0,
-            "amount": _eur(1890),
-            "state": "delivered",
-            "delivered": "2026-11-27T11:20:00Z",
-            "refill_seen": True,
-            "refill_id": "01997f00-0000-7000-8000-000000000321",
-        }
-    ],
-    "shipments": [
-        {
-            "id": "01997f00-0000-7000-8000-000000000331",
-            "state": "delivered",
-            "amount": _eur(1890),
-            "shipped": "2026-11-25T15:00:00Z",
-            "delivered": "2026-11-27T11:20:00Z",
-        }
-    ],
-    "steps": [
-        {"key": "approved", "state": "done", "words": "Approved by Ana Marín", "at": "2026-11-24T17:05:00Z"},
-        {"key": "delivered", "state": "done", "words": "Delivered", "at": "2026-11-27T11:20:00Z"},
-    ],
-}

@@ -1,17 +1,11 @@
 """Payments with their chain, the ledger, mandates and linked accounts as the API sends them."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import Field
 
 from gateway.domain.payment import AttemptState, MandateState, MethodState, OperationKind, OperationState, PaymentMethod
 from gateway.web.api.schemas.common import (
-    ATTEMPT_ID,
-    CART_ID,
-    LINE_ID,
-    ORDER_ID,
-    SUPPLY_ID,
     Amount,
     Answer,
     amount,
@@ -20,9 +14,6 @@ from gateway.web.api.schemas.common import (
 from gateway.web.views.chain import PaymentChain, PaymentRow, Signature
 from gateway.web.views.ledger import AccountRow, LedgerRow
 from gateway.web.views.money import MandateRow
-
-METHOD_ID = "01997f00-0000-7000-8000-000000000501"
-MANDATE_ID = "01997f00-0000-7000-8000-000000000511"
 
 
 class PaymentBody(Answer):
@@ -311,119 +302,3 @@ def _payment(row: PaymentRow) -> dict[str, object]:
         "refunded": amount(row.refunded_minor, row.currency),
         "created": moment(row.created_us),
     }
-
-
-def _eur(amount_minor: int) -> dict[str, Any]:
-    return {"amount_minor": amount_minor, "currency": "EUR"}
-
-
-PAYMENT_EXAMPLE: dict[str, Any] = {
-    "id": ATTEMPT_ID,
-    "cart_id": CART_ID,
-    "order_id": ORDER_ID,
-    "state": "captured",
-    "merchant": "Bio & Home Market",
-    "method": "Sandbox bank ending 4242",
-    "amount": _eur(1890),
-    "captured": _eur(1890),
-    "refunded": _eur(0),
-    "created": "2026-11-24T17:05:20Z",
-}
-PAYMENT_DETAIL_EXAMPLE: dict[str, Any] = PAYMENT_EXAMPLE | {
-    "chain": {
-        "operations": [
-            {
-                "id": "01997f00-0000-7000-8000-000000000411",
-                "kind": "capture",
-                "state": "succeeded",
-                "amount": _eur(1890),
-                "provider_ref": "sb_0042",
-                "note": "",
-                "created": "2026-11-25T15:01:00Z",
-                "closed": "2026-11-25T15:01:01Z",
-                "journal_ids": ["01997f00-0000-7000-8000-000000000421"],
-            }
-        ],
-        "approval": {
-            "id": "01997f00-0000-7000-8000-000000000431",
-            "by_mandate": False,
-            "who": "Ana Marín",
-            "mandate_id": MANDATE_ID,
-            "amount": _eur(1890),
-            "state": "standing",
-            "at": "2026-11-24T17:05:00Z",
-        },
-        "lines": [
-            {
-                "line_id": LINE_ID,
-                "supply_id": SUPPLY_ID,
-                "what": "1 × Espresso beans Verona",
-                "amount": _eur(1890),
-                "plan_id": "01997f00-0000-7000-8000-000000000441",
-                "plan_reasons": ["Order by 25 Nov: two days of delivery, one day to answer"],
-                "forecast_id": "01997f00-0000-7000-8000-000000000111",
-                "forecast_reasons": ["48 g a day over the last 14 readings"],
-                "forecast_model": "gamma-negative-binomial",
-                "readings": [
-                    {
-                        "id": "01997f00-0000-7000-8000-000000000451",
-                        "device_id": "jura-e8-kitchen",
-                        "slot": "beans",
-                        "level": "5,140 g",
-                        "at": "2026-11-24T17:00:00Z",
-                        "epoch": 3,
-                        "seq": 1040,
-                        "signed": True,
-                    }
-                ],
-                "readings_in_all": 14,
-                "signature": "verified",
-            }
-        ],
-    }
-}
-POSTING_EXAMPLE: dict[str, Any] = {
-    "id": "01997f00-0000-7000-8000-000000000461",
-    "journal_id": "01997f00-0000-7000-8000-000000000421",
-    "source_id": "01997f00-0000-7000-8000-000000000411",
-    "kind": "capture",
-    "memo": "Espresso beans Verona",
-    "pending": False,
-    "account_id": "01997f00-0000-7000-8000-000000000471",
-    "account": "provider_clearing:sandbox",
-    "amount": _eur(1890),
-    "at": "2026-11-25T15:01:01Z",
-}
-ACCOUNT_EXAMPLE: dict[str, Any] = {
-    "id": "01997f00-0000-7000-8000-000000000471",
-    "code": "provider_clearing:sandbox",
-    "name": "Clearing at sandbox",
-    "balance": _eur(1890),
-    "pending": _eur(0),
-}
-MANDATE_EXAMPLE: dict[str, Any] = {
-    "id": MANDATE_ID,
-    "payment_method_id": METHOD_ID,
-    "state": "active",
-    "standing": False,
-    "per_order": _eur(8000),
-    "per_period": _eur(18000),
-    "period_days": 30,
-    "per_merchant": None,
-    "used": _eur(9620),
-    "left": _eur(8380),
-    "merchant_id": None,
-    "supply_id": None,
-    "price_tolerance_percent": 10.0,
-    "valid_from": "2026-09-01T00:00:00Z",
-    "valid_until": None,
-}
-METHOD_EXAMPLE: dict[str, Any] = {
-    "id": METHOD_ID,
-    "label": "Sandbox bank ending 4242",
-    "adapter": "sandbox",
-    "currency": "EUR",
-    "state": "active",
-    "rank": 0,
-    "created": "2026-09-01T00:00:00Z",
-}

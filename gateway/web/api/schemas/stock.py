@@ -1,14 +1,14 @@
 """Household, supplies, forecasts, policies and devices as the API sends them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from gateway.domain.household import Role
 from gateway.domain.replenishment import Forecast, Plan, Policy
 from gateway.domain.stock import DeviceState, Quarantined
-from gateway.web.api.schemas.common import CART_ID, HOUSEHOLD_ID, SUPPLY_ID, Answer, moment
+from gateway.web.api.schemas.common import Answer, moment
 from gateway.web.views.activity import preview
 from gateway.web.views.devices import DeviceRow
 from gateway.web.views.household import HouseholdHeader
@@ -277,98 +277,3 @@ class QuarantineBody(Answer):
             size_bytes=len(row.payload),
             received_at=moment(row.received_us),
         )
-
-
-HOUSEHOLD_EXAMPLE: dict[str, Any] = {
-    "id": HOUSEHOLD_ID,
-    "name": "Rosa Street 12",
-    "time_zone": "Europe/Madrid",
-    "currency": "EUR",
-    "frozen_since": None,
-    "members": 3,
-    "devices": 6,
-    "waiting_carts": 1,
-    "member_id": "01997f00-0000-7000-8000-000000000011",
-    "member_name": "Ana Marín",
-    "member_role": "owner",
-}
-FORECAST_EXAMPLE: dict[str, Any] = {
-    "id": "01997f00-0000-7000-8000-000000000111",
-    "made_at": "2026-11-24T17:00:00Z",
-    "on_hand": 240.0,
-    "p10": "2026-11-28T09:00:00Z",
-    "p50": "2026-11-29T12:00:00Z",
-    "p90": "2026-11-30T20:00:00Z",
-    "beyond": False,
-    "order_by": "2026-11-25T09:00:00Z",
-    "reorder_quantity": 300.0,
-    "daily_use": 48.0,
-    "model": "gamma-negative-binomial",
-    "signed": True,
-    "fresh_until": "2026-11-27T17:00:00Z",
-    "reasons": ["48 g a day over the last 14 readings", "weekends use more"],
-}
-SUPPLY_EXAMPLE: dict[str, Any] = {
-    "id": SUPPLY_ID,
-    "name": "Coffee beans",
-    "kind": "coffee-beans",
-    "state": "low",
-    "device": "Jura E8",
-    "room": "Kitchen",
-    "level": {"quantity": 240.0, "unit": "g", "capacity": 1000.0, "percent": 24.0, "sealed_quantity": 0.0},
-    "run_out": "Runs out 28–30 Nov",
-    "forecast": FORECAST_EXAMPLE,
-    "plan": {
-        "kind": "waiting",
-        "words": "Waiting for your OK",
-        "plan_id": None,
-        "cart_id": CART_ID,
-        "order_id": None,
-        "packs": None,
-        "order_by": "2026-11-25T09:00:00Z",
-        "reasons": [],
-    },
-}
-POLICY_EXAMPLE: dict[str, Any] = {
-    "supply_id": SUPPLY_ID,
-    "enabled": True,
-    "service_level": 0.95,
-    "target_days": 21.0,
-    "minimum_quantity": 0.0,
-    "lead_time_days": 2.0,
-    "approval_days": 1.0,
-    "decide_hours": 48.0,
-    "price_tolerance_percent": 10.0,
-}
-DEVICE_EXAMPLE: dict[str, Any] = {
-    "id": "jura-e8-kitchen",
-    "name": "Jura E8",
-    "kind": "coffee-machine",
-    "room": "Kitchen",
-    "state": "active",
-    "online": True,
-    "silent": False,
-    "signed": True,
-    "last_seen": "2026-11-24T17:02:00Z",
-    "slots": [
-        {
-            "id": "01997f00-0000-7000-8000-000000000121",
-            "name": "beans",
-            "measure": "counter",
-            "unit": "g",
-            "capacity": 1000.0,
-            "supply_id": SUPPLY_ID,
-        }
-    ],
-}
-QUARANTINE_EXAMPLE: dict[str, Any] = {
-    "id": "01997f00-0000-7000-8000-000000000131",
-    "device_id": "jura-e8-kitchen",
-    "sender": "jura-e8-kitchen",
-    "topic": "replenish/v1/jura-e8-kitchen/telemetry",
-    "reason": "bad-signature",
-    "detail": "the signature does not fit the registered key",
-    "payload": "52 50 31 00",
-    "size_bytes": 180,
-    "received_at": "2026-11-24T16:40:00Z",
-}
