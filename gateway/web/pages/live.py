@@ -16,15 +16,16 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
+from gateway.domain.access import Session
 from gateway.domain.cart import Cart
 from gateway.steps.ports import Transaction
 from gateway.web.pages.decisions import partial
 from gateway.web.pages.rendering import render
-from gateway.web.pages.supplies import home_context
+from gateway.web.pages.supplies import home_lists
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visit, Visiting
 from gateway.web.problems import TooManyRequests
-from gateway.web.views import CartView, cart_view, orders_view
+from gateway.web.views import CartView, cart_view, orders_view, waiting_carts
 
 POLL_S = 1.0
 HEARTBEAT_S = 15.0
@@ -96,6 +97,8 @@ async def _stream(request: Request, streams: Streams, watch: "Watch") -> AsyncIt
         yield "retry: 2000\n\n"
         while loop.time() < ends and not streams.closing and not await request.is_disconnected():
             message = await run_in_threadpool(watch.look)
+            if message is None:
+                return
             if message:
                 yield message
                 quiet_since = loop.time()
@@ -117,12 +120,15 @@ class Watch:
     version: str
     sent: dict[str, str] = field(default_factory=dict)
     carts: dict[str, None] = field(default_factory=dict)
+    order: str = ""
     begun: bool = False
 
-    def look(self) -> str:
-        """Return the message to send, empty when nothing changed."""
+    def look(self) -> str | None:
+        """Return the message to send, empty when nothing changed; None when the session was ended."""
         with self.visiting.web.unit_of_work.read() as tx:
             version = household_version(tx, self.visiting.household_id)
+            if not self._still_let_in(tx):
+                return None
             if self.begun and version == self.version:
                 return ""
             parts = self._parts(tx)
@@ -132,6 +138,13 @@ class Watch:
         self.sent |= {key: digest(part) for key, part in parts.items()}
         self.version, self.begun = version, True
         return message(version, "".join(changed)) if changed else ""
+
+    def _still_let_in(self, tx: Transaction) -> bool:
+        session = self.visiting.who.session
+        if session is None:
+            return True
+        present = tx.seek(Session, session.household_id, session.id)
+        return present is not None and present.revoked_wall_us is None
 
     def _parts(self, tx: Transaction) -> dict[str, str]:
         visiting = self.visiting
@@ -143,11 +156,13 @@ class Watch:
             orders = orders_view(tx, visiting.household_id, now_us=visiting.now_us, wall_us=visiting.wall_us)
             html = render("parts/orders_lists.html", {"orders": orders})
             parts["orders-lists"] = partial("orders-lists", html, "innerMorph")
-        context |= home_context(visiting, tx)
-        context["carts"] = self._with_answered(tx, context["carts"])
-        parts["decisions"] = partial("decisions", render("parts/decisions.html", context), "innerMorph")
-        if self.page == "home":
+            cards = waiting_carts(tx, visiting.household_id, now_us=visiting.now_us, wall_us=visiting.wall_us)
+        else:
+            context |= home_lists(visiting, tx)
+            cards = context["carts"]
             parts |= self._home(context)
+        context["carts"] = self._with_answered(tx, cards)
+        parts["decisions"] = partial("decisions", render("parts/decisions.html", context), "innerMorph")
         return parts
 
     def _with_answered(self, tx: Transaction, cards: tuple[CartView, ...]) -> tuple[CartView, ...]:
@@ -168,7 +183,12 @@ class Watch:
             "soon": partial("soon", render("parts/soon.html", context), "innerMorph"),
             "activity": partial("activity", render("parts/activity.html", context), "innerMorph"),
         }
-        for row in context["supplies"].rows:
+        rows = context["supplies"].rows
+        order = ",".join(row.id for row in rows)
+        if order != self.order:
+            parts["rows"] = partial("rows", render("parts/rows.html", context | {"selected_id": None}), "innerMorph")
+            self.order = order
+        for row in rows:
             parts[f"supply-{row.id}"] = partial(f"supply-{row.id}", render("parts/one_row.html", {"row": row}))
         return parts
 

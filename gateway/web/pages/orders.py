@@ -2,10 +2,9 @@
 
 from fastapi import APIRouter, Response
 
-from gateway.web.pages.decisions import decision_cards
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visiting
-from gateway.web.views import order_view, orders_view, payment_chain
+from gateway.web.views import order_view, orders_view, payment_chain, waiting_carts
 
 router = APIRouter()
 
@@ -19,7 +18,7 @@ def orders_page(visiting: Visiting) -> Response:
         "orders",
         lambda tx: {
             "orders": orders_view(tx, household_id, now_us=now_us, wall_us=wall_us),
-            "carts": decision_cards(tx, household_id, now_us=now_us, wall_us=wall_us),
+            "carts": waiting_carts(tx, household_id, now_us=now_us, wall_us=wall_us),
             "version": household_version(tx, household_id),
         },
     )

@@ -39,22 +39,26 @@ router = APIRouter()
 @router.get("/")
 def home(visiting: Visiting, supply: str | None = None) -> Response:
     """What runs low, what waits for an answer, what comes up."""
-    return visiting.show("home.html", "supplies", lambda tx: home_context(visiting, tx, supply))
+
+    def read(tx: Transaction) -> dict[str, Any]:
+        lists = home_lists(visiting, tx)
+        selected = _selected(tx, visiting.household_id, lists["supplies"], supply, visiting.now_us)
+        return {**lists, "selected": selected, "version": household_version(tx, visiting.household_id)}
+
+    return visiting.show("home.html", "supplies", read)
 
 
-def home_context(visiting: Visit, tx: Transaction, chosen: str | None = None) -> dict[str, Any]:
-    """Return what the first page shows; an unknown choice falls back to the first supply with a level."""
+def home_lists(visiting: Visit, tx: Transaction) -> dict[str, Any]:
+    """Return what the first page lists; this much is live."""
     household_id, now_us, wall_us = visiting.household_id, visiting.now_us, visiting.wall_us
     supplies = supplies_view(tx, household_id, now_us=now_us)
     agenda = [item for item in coming_up(tx, household_id, now_us=now_us) if item.kind != "decision"]
     return {
         "supplies": supplies,
-        "selected": _selected(tx, household_id, supplies, chosen, now_us),
         "carts": decision_cards(tx, household_id, now_us=now_us, wall_us=wall_us),
         "soon": agenda[:MAX_SOON],
         "news": _news(tx, household_id, now_us),
         "activity": device_activity(tx, household_id, now_us=now_us, limit=MAX_ACTIVITY),
-        "version": household_version(tx, household_id),
     }
 
 
@@ -67,6 +71,7 @@ def _news(tx: Transaction, household_id: str, now_us: int) -> tuple[MessageRow, 
 def _selected(
     tx: Transaction, household_id: str, supplies: SuppliesView, chosen: str | None, now_us: int
 ) -> SupplyView | None:
+    """Return the supply whose forecast is drawn; an unknown choice falls back to the first with a level."""
     known = {row.id for row in supplies.rows}
     drawn = [row.id for row in supplies.rows if row.quantity is not None] or [row.id for row in supplies.rows]
     if chosen not in known:

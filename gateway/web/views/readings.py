@@ -7,7 +7,7 @@ from gateway.domain.stock import Reading, Slot, Verdict
 from gateway.steps.ports import Transaction
 from gateway.web.wording import Wording, amount
 
-MAX_SHOWN = 20
+MAX_SHOWN = 12
 
 VERDICT_WORDS = {
     Verdict.COUNTED: "Counted",
