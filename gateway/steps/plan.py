@@ -62,8 +62,9 @@ def _is_frozen(tx: Transaction, supply: Supply) -> bool:
 def _plan_row(
     tx: Transaction, supply: Supply, policy: Policy, current: Forecast, usual: PackOption, now_us: int
 ) -> Plan:
-    lasting = policy.minimum_quantity + (current.daily_use or 0.0) * policy.target_days
-    target_quantity = max(lasting, current.reorder_quantity or 0.0)
+    # Order-up-to: the reorder point already holds the use until a delivery; what is bought should last from there on.
+    reorder_quantity = max(current.reorder_quantity or 0.0, policy.minimum_quantity)
+    target_quantity = reorder_quantity + (current.daily_use or 0.0) * policy.target_days
     packs = packs_to_buy(
         target_quantity=target_quantity,
         on_hand=current.on_hand or 0.0,
