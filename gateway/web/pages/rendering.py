@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gateway.web.pages.charts import chart_json, sketch
+from gateway.web.wording import money
 
 HERE = Path(__file__).resolve().parent.parent
 STATIC = HERE / "static"
@@ -42,7 +43,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals.update(icon=icon, asset=asset, sketch=sketch, chart_json=chart_json)
+    env.globals.update(icon=icon, asset=asset, sketch=sketch, chart_json=chart_json, money=money)
     return env
 
 

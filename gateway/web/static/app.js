@@ -20,6 +20,7 @@ document.addEventListener("click", async event => {
   button.querySelector("span").textContent = "Copied";
 });
 document.querySelectorAll("[data-copy]").forEach(button => { button.hidden = !navigator.clipboard; });
+document.querySelectorAll("[data-print]").forEach(button => { button.hidden = false; button.addEventListener("click", () => print()); });
 
 // The row whose forecast is shown is marked, also after a partial answer.
 document.addEventListener("htmx:after:swap", () => {

@@ -58,12 +58,10 @@ function draw(el) {
       g.strokeStyle = c.low; g.lineWidth = 1.5 * ratio; g.setLineDash([5 * ratio, 4 * ratio]); g.beginPath(); g.moveTo(left, y); g.lineTo(left + width, y); g.stroke(); g.setLineDash([]);
       g.textAlign = "right"; label(g, `Reorder point ${speak(s.reorder, s.unit)}`, left + width, y - 7 * ratio, c["low-ink"]);
     }
-    const x0 = X(s.x[now]);
-    upright(x0, c.muted, []); g.textAlign = "center"; label(g, "Today", x0, top + 11 * ratio, c.muted);
-    if (s.delivery_x && s.delivery_x <= s.x.at(-1)) {
-      const xd = Math.max(X(s.delivery_x), x0 + 24 * ratio);
-      upright(X(s.delivery_x), c.plan, [2 * ratio, 3 * ratio]); g.textAlign = "left"; label(g, "Delivery", xd - 4 * ratio, top + 11 * ratio, c.plan);
-    }
+    const x0 = X(s.x[now]), coming = s.delivery_x > s.x[now] && s.delivery_x <= s.x.at(-1), xd = coming ? X(s.delivery_x) : 0;
+    const near = coming && xd - x0 < 48 * ratio;
+    upright(x0, c.muted, []); g.textAlign = near ? "right" : "center"; label(g, "Today", near ? x0 + 4 * ratio : x0, top + 11 * ratio, c.muted);
+    if (coming) { upright(xd, c.plan, [2 * ratio, 3 * ratio]); g.textAlign = "left"; label(g, "Delivery", Math.max(xd - 4 * ratio, x0 + 10 * ratio), top + 11 * ratio, c.plan); }
     if (s.empty_from_x && s.empty_from_x < s.x.at(-1)) {
       const open = !s.empty_to_x || s.empty_to_x > s.x.at(-1);
       const xa = Math.max(X(s.empty_from_x), x0), xb = open ? left + width : Math.max(X(s.empty_to_x), xa + 6 * ratio), y = top + height, h = 6 * ratio;

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import forecasting
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.household import Household, Member, Role
@@ -180,7 +181,7 @@ def stocked(
             reading_id=None,
             signed=signed,
             by_hand=False,
-            tracker={},
+            tracker=forecasting.start_tracking("level", capacity=capacity).to_dict(),
         ),
     ]
     if left is None:

@@ -1,0 +1,234 @@
+"""What a person changes on the pages: levels, policy, devices, money, people, tokens, sessions, the theme."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.domain.access import ApiToken, Session
+from gateway.domain.household import Household, Member, Role
+from gateway.domain.payment import Mandate, MethodState, PaymentMethod
+from gateway.domain.replenishment import Policy
+from gateway.domain.stock import Device, DeviceState, Level, PackOption, Slot, Supply
+from tests.fakes import FakeClock
+from tests.integration.web.sample_household import HOUSE, SHOP, world
+from tests.web_client import WebClient
+
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture
+def web() -> Iterator[WebClient]:
+    with WebClient(world(), FakeClock()) as client:
+        client.http.headers["Sec-Fetch-Site"] = "same-origin"
+        client.sign_in("member-ana")
+        yield client
+
+
+def follow(web: WebClient, path: str, **data: str) -> str:
+    """Send a form and return the page it leads to."""
+    answer = web.post(path, data=data)
+    assert answer.status_code == 303, answer.text
+    shown = web.get(answer.headers["location"].partition("#")[0])
+    assert shown.status_code == 200
+    return shown.text
+
+
+def test_a_level_is_corrected_by_hand_and_the_forecast_asked_for(web: WebClient) -> None:
+    html = follow(web, "/supplies/supply-coffee/level", slot_id="slot-coffee", quantity="310")
+    assert "The level is corrected" in html
+    with web.unit_of_work.read() as tx:
+        level = tx.get(Level, HOUSE, "slot-coffee")
+    assert (level.quantity, level.by_hand) == (310, True)
+    assert ("forecast", "supply-coffee") in {(row.step, row.subject_id) for row in web.unit_of_work.work}
+
+
+def test_a_level_that_cannot_be_is_refused_in_words(web: WebClient) -> None:
+    data = {"slot_id": "slot-coffee", "quantity": "nan"}
+    answer = web.post("/supplies/supply-coffee/level", data=data, headers=HTML)
+    assert answer.status_code == 422
+    assert "the slot holds 0 to 1000 g" in answer.text
+
+
+def test_a_new_pack_and_the_shelf_are_noted(web: WebClient) -> None:
+    assert "The new pack is noted" in follow(web, "/supplies/supply-coffee/refill", slot_id="slot-coffee")
+    assert "The shelf is counted" in follow(web, "/supplies/supply-coffee/shelf", quantity="2000")
+    with web.unit_of_work.read() as tx:
+        assert tx.get(Supply, HOUSE, "supply-coffee").sealed_quantity == 2000
+
+
+def test_the_policy_is_saved(web: WebClient) -> None:
+    wish = {
+        "service_percent": "99",
+        "target_days": "30",
+        "minimum_quantity": "100",
+        "decide_hours": "48",
+        "price_tolerance_percent": "5",
+    }
+    follow(web, "/supplies/supply-coffee/policy", **wish)
+    with web.unit_of_work.read() as tx:
+        policy = tx.get(Policy, HOUSE, "supply-coffee")
+    assert (policy.service_level, policy.target_days, policy.enabled) == (0.99, 30, False)
+
+
+def test_another_product_becomes_the_usual_one(web: WebClient) -> None:
+    follow(web, "/supplies/supply-coffee/packs/pack-coffee-1/prefer")
+    with web.unit_of_work.read() as tx:
+        assert tx.get(PackOption, HOUSE, "pack-coffee-1").rank == 0
+        assert tx.get(PackOption, HOUSE, "pack-coffee-0").rank == 1
+    product = {"merchant_id": SHOP, "sku": "A-7", "name": "Harbour roast", "pack_size": "500", "price": "9,90"}
+    assert "Harbour roast" in follow(web, "/supplies/supply-coffee/packs", **product)
+
+
+def test_a_new_device_shows_its_secret_once_and_keeps_no_copy(web: WebClient) -> None:
+    answer = web.post("/devices", data={"kind": "coffee-machine", "name": "Jura Z10", "room": "Office"})
+    assert answer.status_code == 201
+    assert answer.headers["cache-control"] == "no-store"
+    device_id, secret, topic, _ = re.findall(r"<code>([^<]+)</code>", answer.text)
+    assert topic == f"replenish/v1/{device_id}/telemetry"
+    with web.unit_of_work.read() as tx:
+        device = tx.get(Device, HOUSE, device_id)
+    assert secret not in repr(device)
+    page = web.get(f"/devices/{device_id}").text
+    assert secret not in page
+    assert "Unsigned" in page
+
+
+def test_a_device_of_no_known_kind_is_refused(web: WebClient) -> None:
+    answer = web.post("/devices", data={"kind": "toaster", "name": "x"}, headers=HTML)
+    assert answer.status_code == 422
+
+
+def test_a_slot_draws_on_a_new_supply_or_one_that_is_there(web: WebClient) -> None:
+    follow(web, "/devices/device-fridge/slots/slot-milk", supply_name="Oat milk")
+    with web.unit_of_work.read() as tx:
+        new_id = tx.get(Slot, HOUSE, "slot-milk").supply_id
+        assert new_id is not None
+        assert tx.get(Supply, HOUSE, new_id).name == "Oat milk"
+    follow(web, "/devices/device-fridge/slots/slot-milk", supply_id="supply-milk")
+    wrong = {"supply_id": "supply-coffee"}
+    assert web.post("/devices/device-fridge/slots/slot-milk", data=wrong).status_code == 422
+
+
+def test_a_device_is_frozen_trusted_again_and_removed(web: WebClient) -> None:
+    assert "The device is frozen" in follow(web, "/devices/device-jura/freeze")
+    assert "The device counts again" in follow(web, "/devices/device-jura/unfreeze")
+    assert "The device is removed" in follow(web, "/devices/device-jura/remove")
+    with web.unit_of_work.read() as tx:
+        assert tx.get(Device, HOUSE, "device-jura").state is DeviceState.REMOVED
+
+
+def test_everything_is_frozen_and_lifted(web: WebClient) -> None:
+    assert "Everything is frozen" in follow(web, "/money/freeze")
+    assert web.post("/carts/cart-waiting/approve", data={"version": "1"}).status_code == 409
+    assert "The freeze is lifted" in follow(web, "/money/unfreeze")
+    with web.unit_of_work.read() as tx:
+        assert tx.get(Household, HOUSE, HOUSE).frozen_since_us is None
+
+
+def test_limits_are_changed_and_an_account_is_frozen(web: WebClient) -> None:
+    wish = {"per_order": "45,50", "per_period": "150", "price_tolerance_percent": "20", "standing": "yes"}
+    follow(web, "/money/mandates/mandate-general", **wish)
+    follow(web, "/money/methods/method-bank/freeze")
+    with web.unit_of_work.read() as tx:
+        mandate = tx.get(Mandate, HOUSE, "mandate-general")
+        assert tx.get(PaymentMethod, HOUSE, "method-bank").state is MethodState.FROZEN
+    assert (mandate.per_order_minor, mandate.per_period_minor, mandate.standing) == (4550, 15000, True)
+    wrong = wish | {"per_order": "a lot"}
+    assert web.post("/money/mandates/mandate-general", data=wrong).status_code == 422
+
+
+def test_the_ledger_is_filtered_and_comes_as_csv(web: WebClient) -> None:
+    assert "Clearing at sandbox" in web.get("/money").text
+    filtered = web.get("/money?account=account-payable").text
+    table = filtered.partition('aria-label="Ledger"')[2].partition("</table>")[0]
+    assert "Owed to Bio" in table
+    assert "Clearing at sandbox" not in table
+    answer = web.get("/money/ledger.csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert sum(round(float(row["amount"]) * 100) for row in rows) == 0
+    assert rows
+
+
+def test_a_person_is_added_with_a_link_that_signs_them_in_once(web: WebClient) -> None:
+    wish = {"name": "Nil", "email": "Nil@Example.org", "role": "viewer"}
+    answer = web.post("/settings/members", data=wish)
+    (link,) = re.findall(r"<code>http://localhost:8000(/sign-in/[^<]+)</code>", answer.text)
+    (nil,) = [one for one in web.unit_of_work.rows(Member) if one.name == "Nil"]
+    assert nil.role is Role.VIEWER
+    web.http.cookies.clear()
+    assert "signs you in once" in web.get(link).text
+    assert web.post(link).headers["location"] == "/"
+    assert "Nil" in web.get("/settings").text
+    assert web.post(link).status_code == 410
+    assert "used up" in web.post(link).text
+
+
+def test_looking_at_a_link_does_not_use_it_up(web: WebClient) -> None:
+    answer = web.post("/settings/members", data={"name": "Nil", "email": "nil@example.org", "role": "viewer"})
+    (link,) = re.findall(r"<code>http://localhost:8000(/sign-in/[^<]+)</code>", answer.text)
+    web.http.cookies.clear()
+    for _ in range(3):
+        assert web.get(link).status_code == 200
+    assert web.post(link).status_code == 303
+
+
+def test_a_role_is_changed_but_the_last_owner_stays_one(web: WebClient) -> None:
+    follow(web, "/settings/members/member-iris/role", role="approver")
+    assert web.post("/settings/members/member-ana/role", data={"role": "viewer"}).status_code == 422
+
+
+def test_a_token_is_shown_once_works_and_is_revoked(web: WebClient) -> None:
+    answer = web.post("/settings/tokens", data={"name": "Home Assistant"})
+    (token,) = re.findall(r"<code>(rpl_[^<]+)</code>", answer.text)
+    assert token not in web.get("/settings").text
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert web.get("/api/v1/household", headers=bearer).status_code == 200
+    (row,) = web.unit_of_work.rows(ApiToken)
+    follow(web, f"/settings/tokens/{row.id}/revoke")
+    assert web.get("/api/v1/household", headers=bearer).status_code == 401
+
+
+def test_a_password_is_set_then_needed_to_change_it(web: WebClient) -> None:
+    follow(web, "/settings/password", password="correct horse battery")
+    wrong = {"password": "another long one", "present": "wrong"}
+    assert web.post("/settings/password", data=wrong).status_code == 422
+    web.http.cookies.clear()
+    answer = web.post("/sign-in", data={"email": "ana@example.org", "password": "correct horse battery"})
+    assert answer.headers["location"] == "/"
+    assert web.get("/").status_code == 200
+
+
+def test_a_wrong_password_says_not_which_part_was_wrong(web: WebClient) -> None:
+    web.http.cookies.clear()
+    answers = [
+        web.post("/sign-in", data={"email": email, "password": "guess"}, headers=HTML)
+        for email in ("ana@example.org", "nobody@example.org")
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    assert all("do not belong together" in answer.text for answer in answers)
+
+
+def test_another_browser_is_signed_out(web: WebClient) -> None:
+    web.sign_in("member-ana")
+    old = min(web.unit_of_work.rows(Session), key=lambda one: one.id)
+    assert "That browser is signed out" in follow(web, f"/settings/sessions/{old.id}/revoke")
+    (open_one,) = [one for one in web.unit_of_work.rows(Session) if one.revoked_wall_us is None]
+    assert open_one.id != old.id
+    assert web.post("/sign-out").headers["location"] == "/sign-in"
+    assert web.get("/").headers["location"] == "/sign-in"
+
+
+def test_the_theme_is_remembered_and_leads_back_to_where_one_was(web: WebClient) -> None:
+    answer = web.post("/theme", data={"theme": "dark"}, headers={"Referer": "http://localhost:8000/money"})
+    assert answer.headers["location"] == "/money"
+    assert '<html lang="en" data-theme="dark">' in web.get("/").text
+    elsewhere = web.post("/theme", data={"theme": "light"}, headers={"Referer": "https://evil.example/x"})
+    assert elsewhere.headers["location"] == "/"
+
+
+def test_only_known_words_are_said_after_an_act(web: WebClient) -> None:
+    assert "Send your card number" not in web.get("/money?done=Send your card number").text
