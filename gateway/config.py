@@ -47,6 +47,12 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'replenish.db'}"
 
     @property
+    def public_url(self) -> str:
+        """The address people use, without a slash at its end."""
+        host = f"[{self.web_host}]" if ":" in self.web_host else self.web_host
+        return self.base_url.rstrip("/") or f"http://{host}:{self.web_port}"
+
+    @property
     def inbox_path(self) -> Path:
         """The inbox's file."""
         return self.data_dir / "inbox.db"
@@ -71,5 +77,10 @@ def write_env_file(data_dir: Path, values: dict[str, str]) -> None:
     unfinished.unlink(missing_ok=True)
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
-        file.writelines(f"REPLENISH_{name.upper()}='{value}'\n" for name, value in values.items())
+        file.writelines(f"REPLENISH_{name.upper()}='{_quoted(value)}'\n" for name, value in values.items())
     unfinished.replace(path)
+
+
+def _quoted(value: str) -> str:
+    """Return a value as it may stand between single quotes in a settings file."""
+    return value.replace("\\", "\\\\").replace("'", "\\'")
