@@ -152,12 +152,11 @@ def make_intake(gateway: Gateway) -> EmbeddedIntake | SessionIntake:
 def make_web(gateway: Gateway) -> uvicorn.Server:
     """Return the web server; it is not started."""
     settings = gateway.settings
-    base_url = settings.base_url or f"http://{settings.web_host}:{settings.web_port}"
     app = create_app(
         WebServices(
             steps=gateway.services,
-            base_url=base_url,
-            secure_cookies=base_url.startswith("https://"),
+            base_url=settings.public_url,
+            secure_cookies=settings.public_url.startswith("https://"),
             not_ready=lambda: not_ready(gateway),
         )
     )

@@ -1,14 +1,18 @@
 """Joins the commands, and turns every expected failure into one sentence and exit status 1."""
 
+import re
 import sys
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from devices.errors import DeviceError
 from gateway.assembly import NotInitialised
-from gateway.cli import demo, ledger, operate, people, quarantine, simulate
+from gateway.cli import bench, demo, ledger, merchant, operate, people, quarantine, simulate
 from gateway.cli.terminal import CommandFailed, say_error
+from gateway.config import Settings
 from gateway.domain.errors import DomainError
 from gateway.intake.errors import IntakeError
 from gateway.steps.ports import MerchantError
@@ -37,9 +41,11 @@ app = typer.Typer(
 operate.register(app)
 demo.register(app)
 simulate.register(app)
+bench.register(app)
 app.add_typer(people.household, name="household")
 app.add_typer(people.member, name="member")
 app.add_typer(people.device, name="device")
+app.add_typer(merchant.app, name="merchant")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(operate.broker, name="broker")
@@ -49,11 +55,35 @@ def main() -> None:
     """Run one command."""
     try:
         app()
-    except EXPECTED as error:
-        say_error(str(error))
+    except Exception as error:
+        sentences = explain(error)
+        if not sentences:
+            raise
+        for sentence in sentences:
+            say_error(sentence)
         sys.exit(1)
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"])
-            say_error(f"the setting REPLENISH_{name.upper()}: {problem['msg']}")
-        sys.exit(1)
+
+
+def explain(error: Exception) -> list[str]:
+    """Return what to tell a person about a failure that is not ours; none for a fault of the program."""
+    match error:
+        case _ if isinstance(error, EXPECTED):
+            return [str(error)]
+        case ValidationError(title=title) if title == Settings.__name__:
+            return [_setting_refused([str(part) for part in one["loc"]], one["msg"]) for one in error.errors()]
+        case SettingsError():
+            named = re.search(r'field "(\w+)"', str(error))
+            return [f"the setting REPLENISH_{named[1].upper() if named else '…'} is not valid JSON"]
+        case DatabaseError(orig=reason) if type(error) in {DatabaseError, OperationalError}:
+            return [f"the database cannot be used: {reason}"]
+        case OSError(filename=str() | bytes() as name, strerror=str() as reason):
+            return [f"{name!s}: {reason.lower()}"]
+        case _:
+            return []
+
+
+def _setting_refused(place: list[str], why: str) -> str:
+    """Name the setting and the place inside it; never its value, which may be a secret."""
+    name, *inside = place or ["…"]
+    where = f" ({', '.join(inside)})" if inside else ""
+    return f"the setting REPLENISH_{name.upper()}{where}: {why[:1].lower()}{why[1:]}"

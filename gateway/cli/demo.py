@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.demonstration import Choices, Demonstration, Ready
 from gateway.cli.terminal import DataDir, out
+from gateway.config import read_settings
 
 DEFAULT_SPEED = 1440.0
 
@@ -39,7 +40,7 @@ def demo(
     choices = Choices(
         port=port,
         mqtt_port=mqtt_port,
-        data_dir=data_dir or Path("data"),
+        data_dir=read_settings(data_dir).data_dir,
         speed=speed,
         seed=seed,
         days=days,

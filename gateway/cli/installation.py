@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.assembly import OPERATOR_HOUSEHOLD, Gateway, assemble, new_id
+from gateway.assembly import OPERATOR_HOUSEHOLD, Gateway, NotInitialised, assemble, new_id
 from gateway.config import Settings
 from gateway.domain.access import Operator
 from gateway.domain.household import Household
@@ -15,15 +15,22 @@ from gateway.store.vault import Vault
 def initialise(settings: Settings, *, operator_email: str) -> Iterator[str]:
     """Make what is missing and say, a line each, what was done."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not settings.keys_path.exists():
-        Vault.create(settings.keys_path)
-        yield f"Keys: {settings.keys_path} (keep a copy apart from the database)"
     engine = open_engine(settings.main_database_url)
-    have, want = migrate.versions(engine)
-    if have != want:
-        migrate.upgrade(engine)
-        yield f"Database: version {want}"
-    engine.dispose()
+    try:
+        have, want = migrate.versions(engine)
+        if have is not None and want is not None and have > want:
+            raise NotInitialised(f"the database is at version {have}, this program knows {want}; install a newer one")
+        if not settings.keys_path.exists():
+            if have is not None:
+                # A new key would open nothing that the old one sealed.
+                raise NotInitialised(f"{settings.keys_path} is missing beside its database; restore it from a backup")
+            Vault.create(settings.keys_path)
+            yield f"Keys: {settings.keys_path} (keep a copy apart from the database)"
+        if have != want:
+            migrate.upgrade(engine)
+            yield f"Database: version {want}"
+    finally:
+        engine.dispose()
     gateway = assemble(settings)
     try:
         yield from _first_rows(gateway, operator_email)

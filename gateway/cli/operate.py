@@ -6,15 +6,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from devices.provisioning import hash_secret
 from gateway.assembly import DeviceCredentials, Gateway, make_intake, make_web, make_worker
-from gateway.cli.doctor import findings
+from gateway.cli.doctor import Weight, findings
 from gateway.cli.installation import initialise
-from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, out, settings_for
+from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, out, say, settings_for
 from gateway.intake import mosquitto
 from gateway.intake.mosquitto import GATEWAY_USER
 
@@ -47,44 +48,36 @@ def init(
 
 def serve(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWithParent = False) -> None:
     """Run everything in one process: broker or session, workers, web."""
-    gateway = open_gateway(data_dir, web_port=port)
-    with running_intake(gateway), running_worker(gateway):
-        err.print(f"Web on http://{gateway.settings.web_host}:{gateway.settings.web_port}")
-        run_web(gateway, exit_with_parent=exit_with_parent)
-    gateway.close()
+    with _opened_for_web(data_dir, port) as (gateway, listening), running_intake(gateway), running_worker(gateway):
+        run_web(gateway, exit_with_parent=exit_with_parent, listening=listening)
 
 
-def web(data_dir: DataDir = None, port: Port = None) -> None:
+def web(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWithParent = False) -> None:
     """Run the pages and the API alone."""
-    gateway = open_gateway(data_dir, web_port=port)
-    run_web(gateway)
-    gateway.close()
+    with _opened_for_web(data_dir, port) as (gateway, listening):
+        run_web(gateway, exit_with_parent=exit_with_parent, listening=listening)
 
 
 def ingest(data_dir: DataDir = None, exit_with_parent: ExitWithParent = False) -> None:
     """Take in what devices say, alone: the embedded broker, or a session on an external one."""
-    gateway = open_gateway(data_dir)
-    with running_intake(gateway):
+    with open_gateway(data_dir) as gateway, running_intake(gateway):
         wait_for_stop(exit_with_parent=exit_with_parent)
-    gateway.close()
 
 
 def work(data_dir: DataDir = None, exit_with_parent: ExitWithParent = False) -> None:
     """Run the steps that are due, alone; several of these share the work."""
-    gateway = open_gateway(data_dir)
-    with running_worker(gateway):
+    with open_gateway(data_dir) as gateway, running_worker(gateway):
         wait_for_stop(exit_with_parent=exit_with_parent)
-    gateway.close()
 
 
 def doctor(data_dir: DataDir = None) -> None:
     """Say what is wrong with this installation and what to do; exit status 1 if anything is."""
     problems = 0
     for finding in findings(settings_for(data_dir)):
-        out.print(("ok      " if finding.good else "PROBLEM ") + finding.text, markup=False)
-        if not finding.good:
-            problems += 1
-            out.print(f"        {finding.remedy}", markup=False)
+        say(f"{finding.weight:<8}{finding.text}")
+        if finding.remedy:
+            say(f"{'':8}{finding.remedy}")
+        problems += finding.weight is Weight.PROBLEM
     if problems:
         raise typer.Exit(1)
 
@@ -95,18 +88,28 @@ def broker_mosquitto(
     port: Annotated[int, typer.Option(help="Port on loopback.", min=1, max=65535)] = 1883,
 ) -> None:
     """Run Mosquitto by the same rules: password file and topic rules are written from the devices on record."""
-    gateway = open_gateway(data_dir)
-    secret = gateway.settings.mqtt_secret.get_secret_value()
-    if not secret:
-        raise CommandFailed("choose the gateway's own secret at the broker: set REPLENISH_MQTT_SECRET")
-    directory = gateway.settings.data_dir / "mosquitto"
-    # The salt only has to differ between installations; the secret is the operator's to choose well.
-    gateway_hash = hash_secret(secret, GATEWAY_USER.encode().ljust(12, b"-"))
-    stopping = threading.Event()
-    _stop_on_signals(stopping.set)
-    err.print(f"Mosquitto on 127.0.0.1:{port}; its files are in {directory}")
-    mosquitto.run(directory, DeviceCredentials(gateway).everyone, gateway_hash, port, stopping)
-    gateway.close()
+    with open_gateway(data_dir) as gateway:
+        secret = gateway.settings.mqtt_secret.get_secret_value()
+        if not secret:
+            raise CommandFailed("choose the gateway's own secret at the broker: set REPLENISH_MQTT_SECRET")
+        directory = gateway.settings.data_dir / "mosquitto"
+        # The salt only has to differ between installations; the secret is the operator's to choose well.
+        gateway_hash = hash_secret(secret, GATEWAY_USER.encode().ljust(12, b"-"))
+        stopping = threading.Event()
+        _stop_on_signals(stopping.set)
+        err.print(f"Mosquitto on 127.0.0.1:{port}; its files are in {directory}")
+        mosquitto.run(directory, DeviceCredentials(gateway).everyone, gateway_hash, port, stopping)
+
+
+@contextmanager
+def _opened_for_web(data_dir: Path | None, port: int | None) -> Iterator[tuple[Gateway, socket.socket]]:
+    """Listen, then open the gateway: the address of its pages holds the port that was really taken."""
+    settings = settings_for(data_dir, web_port=port)
+    with listen(settings.web_host, settings.web_port) as listening:
+        taken = listening.getsockname()[1]
+        with open_gateway(data_dir, web_port=taken) as gateway:
+            err.print(f"Web on {gateway.settings.public_url}")
+            yield gateway, listening
 
 
 @contextmanager
@@ -133,9 +136,8 @@ def running_worker(gateway: Gateway) -> Iterator[None]:
         thread.join(timeout=30)
 
 
-def run_web(gateway: Gateway, *, exit_with_parent: bool = False, listening: socket.socket | None = None) -> None:
+def run_web(gateway: Gateway, *, listening: socket.socket, exit_with_parent: bool = False) -> None:
     """Serve pages and API until a signal (or the end of standard input) stops it."""
-    listening = listening or listen(gateway.settings.web_host, gateway.settings.web_port)
     server = make_web(gateway)
 
     def stop() -> None:

@@ -1,21 +1,25 @@
 """Households, members and devices from the command line."""
 
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
+import msgspec
 import typer
 
 from devices.catalogue import kinds
 from devices.identity import Identity
-from devices.provisioning import provision
+from devices.provisioning import Provisioned, provision
 from devices.topics import build_topic
-from gateway.assembly import Gateway
-from gateway.cli.terminal import CommandFailed, DataDir, open_gateway, out
+from gateway.assembly import OPERATOR_HOUSEHOLD
+from gateway.cli.terminal import CommandFailed, DataDir, open_gateway, say
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.stock import Device
 from gateway.steps.equipment import NewDevice, add_device
 from gateway.steps.household import add_household, add_member
+from gateway.steps.ports import Transaction
 from gateway.web.sessions import issue_api_token, issue_link
 
 household = typer.Typer(help="Households.", no_args_is_help=True)
@@ -37,32 +41,29 @@ def household_add(
     """Add a household and print a link that signs its owner in once."""
     if time_zone not in available_timezones():
         raise CommandFailed(f"{time_zone!r} is not an IANA time zone such as Europe/Madrid")
-    gateway = open_gateway(data_dir)
-    with gateway.unit_of_work.begin() as tx:
-        made, owner = add_household(
-            tx,
-            name=name,
-            time_zone=time_zone,
-            currency=currency,
-            owner_name=owner_name,
-            owner_email=owner_email,
-            now_us=gateway.clock.now_us(),
-        )
-        token = issue_link(tx, owner, wall_us=gateway.clock.wall_us())
-    out.print(f"Household: {made.id}")
-    out.print(f"Sign in:   {base_url(gateway)}/sign-in/{token}", markup=False)
-    gateway.close()
+    with open_gateway(data_dir) as gateway:
+        with gateway.unit_of_work.begin() as tx:
+            made, owner = add_household(
+                tx,
+                name=name,
+                time_zone=time_zone,
+                currency=currency,
+                owner_name=owner_name,
+                owner_email=owner_email,
+                now_us=gateway.clock.now_us(),
+            )
+            token = issue_link(tx, owner, wall_us=gateway.clock.wall_us())
+        say(f"Household: {made.id}")
+        say(f"Sign in:   {gateway.settings.public_url}/sign-in/{token}")
 
 
 @household.command("list")
 def household_list(data_dir: DataDir = None) -> None:
     """List the households."""
-    gateway = open_gateway(data_dir)
-    with gateway.unit_of_work.read() as tx:
-        for one in tx.find(Household, None):
+    with open_gateway(data_dir) as gateway, gateway.unit_of_work.read() as tx:
+        for one in _households(tx):
             since = datetime.fromtimestamp(one.created_us / 1e6, ZoneInfo(one.time_zone))
-            out.print(f"{one.id}  {one.name}  {one.currency}  {one.time_zone}  since {since:%Y-%m-%d}", markup=False)
-    gateway.close()
+            say(f"{one.id}  {one.name}  {one.currency}  {one.time_zone}  since {since:%Y-%m-%d}")
 
 
 @member.command("add")
@@ -74,40 +75,37 @@ def member_add(
     data_dir: DataDir = None,
 ) -> None:
     """Add a member and print a link that signs in once."""
-    gateway = open_gateway(data_dir)
-    with gateway.unit_of_work.begin() as tx:
-        owner = owner_of(tx.find(Household, None), tx.find(Member, None, role=Role.OWNER), household_id)
-        added = add_member(tx, owner, name=name, email=email, role=role, now_us=gateway.clock.now_us())
-        token = issue_link(tx, added, wall_us=gateway.clock.wall_us())
-    out.print(f"Member:  {added.id}")
-    out.print(f"Sign in: {base_url(gateway)}/sign-in/{token}", markup=False)
-    gateway.close()
+    with open_gateway(data_dir) as gateway:
+        with gateway.unit_of_work.begin() as tx:
+            owner = _owner_of(tx, household_id)
+            added = add_member(tx, owner, name=name, email=email, role=role, now_us=gateway.clock.now_us())
+            token = issue_link(tx, added, wall_us=gateway.clock.wall_us())
+        say(f"Member:  {added.id}")
+        say(f"Sign in: {gateway.settings.public_url}/sign-in/{token}")
 
 
 @member.command("link")
-def member_link(email: str, data_dir: DataDir = None) -> None:
+def member_link(email: str, household_id: HouseholdId = "", data_dir: DataDir = None) -> None:
     """Print a new link that signs a member in once."""
-    gateway = open_gateway(data_dir)
-    with gateway.unit_of_work.begin() as tx:
-        found = tx.find(Member, None, email=email.strip().lower())
-        if not found:
-            raise CommandFailed(f"no member has the address {email}; see `replenish member add`")
-        token = issue_link(tx, found[0], wall_us=gateway.clock.wall_us())
-    out.print(f"{base_url(gateway)}/sign-in/{token}", markup=False)
-    gateway.close()
+    with open_gateway(data_dir) as gateway:
+        with gateway.unit_of_work.begin() as tx:
+            token = issue_link(tx, _member_called(tx, email, household_id), wall_us=gateway.clock.wall_us())
+        say(f"{gateway.settings.public_url}/sign-in/{token}")
 
 
 @member.command("token")
-def member_token(email: str, name: str = "command line", data_dir: DataDir = None) -> None:
+def member_token(
+    email: str,
+    name: Annotated[str, typer.Option(help="What it is for, as the settings page shows it.")] = "command line",
+    household_id: HouseholdId = "",
+    data_dir: DataDir = None,
+) -> None:
     """Print a bearer token for the API that acts as the member; it is shown this once."""
-    gateway = open_gateway(data_dir)
-    with gateway.unit_of_work.begin() as tx:
-        found = tx.find(Member, None, email=email.strip().lower())
-        if not found:
-            raise CommandFailed(f"no member has the address {email}; see `replenish member add`")
-        token = issue_api_token(tx, found[0], name=name, wall_us=gateway.clock.wall_us())
-    out.print(token, markup=False)
-    gateway.close()
+    with open_gateway(data_dir) as gateway:
+        with gateway.unit_of_work.begin() as tx:
+            meant = _member_called(tx, email, household_id)
+            token = issue_api_token(tx, meant, name=name, wall_us=gateway.clock.wall_us())
+        say(token)
 
 
 @device.command("add")
@@ -118,49 +116,88 @@ def device_add(
     public_key: Annotated[
         str | None, typer.Option(help="Its Ed25519 public key in hex; without one a key pair is made and shown once.")
     ] = None,
+    credentials: Annotated[
+        Path | None, typer.Option(help="JSON file to add its id, secret and private key to, for `replenish simulate`.")
+    ] = None,
     household_id: HouseholdId = "",
     data_dir: DataDir = None,
 ) -> None:
     """Add a device and print its topic, its id and its one-time secret."""
-    gateway = open_gateway(data_dir)
+    if kind not in kinds():
+        raise CommandFailed(f"no such kind of device: {kind}; choose one of {', '.join(kinds())}")
+    if credentials is not None and public_key is not None:
+        raise CommandFailed("with --public-key the device keeps its private key: there is nothing for --credentials")
     provisioned = provision(kind)
     identity = None if public_key else Identity.generate(provisioned.device_id)
     key = public_key or (identity.public_key.hex() if identity else None)
-    with gateway.unit_of_work.begin() as tx:
-        owner = owner_of(tx.find(Household, None), tx.find(Member, None, role=Role.OWNER), household_id)
+    with open_gateway(data_dir) as gateway, gateway.unit_of_work.begin() as tx:
         wanted = NewDevice(kind=kind, name=name, room=room, public_key=key)
-        added = add_device(tx, owner, wanted, provisioned, now_us=gateway.clock.now_us())
-    out.print(f"Device:      {added.id}  (its user name and client id too)", markup=False)
-    out.print(f"Topic:       {build_topic(added.id, 'telemetry')}", markup=False)
-    out.print(f"Secret:      {provisioned.secret}", markup=False)
+        added = add_device(tx, _owner_of(tx, household_id), wanted, provisioned, now_us=gateway.clock.now_us())
+        if credentials is not None and identity is not None:
+            _keep_credentials(credentials, provisioned, identity)
+    say(f"Device:      {added.id}  (its user name and client id too)")
+    say(f"Topic:       {build_topic(added.id, 'telemetry')}")
+    say(f"Secret:      {provisioned.secret}")
     if identity is not None:
-        out.print(f"Private key: {identity.private_hex()}", markup=False)
-    out.print("The secret and the key are shown this once.")
-    gateway.close()
+        say(f"Private key: {identity.private_hex()}")
+    say("The secret and the key are shown this once." if identity else "The secret is shown this once.")
 
 
 @device.command("list")
 def device_list(data_dir: DataDir = None) -> None:
     """List the devices of all households."""
-    gateway = open_gateway(data_dir)
-    with gateway.unit_of_work.read() as tx:
+    with open_gateway(data_dir) as gateway, gateway.unit_of_work.read() as tx:
         for one in tx.find(Device, None):
             signed = "signed" if one.public_key else "unsigned"
-            out.print(f"{one.id}  {one.kind}  {one.name}  {one.state}  {signed}", markup=False)
-    gateway.close()
+            say(f"{one.id}  {one.kind}  {one.name}  {one.state}  {signed}")
 
 
-def owner_of(households: list[Household], owners: list[Member], wanted: str) -> Member:
-    """Return the owner of the household meant: named by id or name, or the only one there is."""
-    owned = [one for one in households if any(owner.household_id == one.id for owner in owners)]
-    meant = [one for one in owned if wanted in {"", one.id, one.name}]
+def _households(tx: Transaction) -> list[Household]:
+    return [one for one in tx.find(Household, None) if one.id != OPERATOR_HOUSEHOLD]
+
+
+def _household_called(tx: Transaction, wanted: str) -> Household:
+    """Return the household meant: named by id or name, or the only one there is."""
+    households = _households(tx)
+    meant = [one for one in households if wanted in {"", one.id, one.name}]
     if len(meant) != 1:
-        hint = "; ".join(f"{one.name} ({one.id})" for one in owned) or "none yet: `replenish household add`"
+        hint = "; ".join(f"{one.name} ({one.id})" for one in households) or "none yet: `replenish household add`"
         raise CommandFailed(f"say which household with --household: {hint}")
-    return next(owner for owner in owners if owner.household_id == meant[0].id)
+    return meant[0]
 
 
-def base_url(gateway: Gateway) -> str:
-    """Return the address people use."""
-    settings = gateway.settings
-    return settings.base_url or f"http://{settings.web_host}:{settings.web_port}"
+def _owner_of(tx: Transaction, wanted: str) -> Member:
+    """Return the owner in whose name the operator acts."""
+    return tx.find(Member, _household_called(tx, wanted).id, role=Role.OWNER)[0]
+
+
+def _member_called(tx: Transaction, email: str, wanted: str) -> Member:
+    """Return the member with this address; who belongs to several households must be told apart."""
+    household_id = _household_called(tx, wanted).id if wanted else None
+    found = tx.find(Member, household_id, email=email.strip().lower())
+    if not found:
+        raise CommandFailed(f"no member has the address {email}; see `replenish member add`")
+    if len(found) > 1:
+        raise CommandFailed(f"{email} belongs to {len(found)} households; say which with --household")
+    return found[0]
+
+
+def _keep_credentials(path: Path, provisioned: Provisioned, identity: Identity) -> None:
+    """Add one device to a credentials file, readable by its owner only."""
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=list[dict[str, str]]) if path.exists() else []
+    except msgspec.DecodeError as error:
+        raise CommandFailed(f"{path} holds no credentials to add to: {error}") from None
+    kept.append(
+        {
+            "device_id": provisioned.device_id,
+            "secret": provisioned.secret,
+            "private_key": identity.private_hex(),
+        }
+    )
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.encode(kept))
+    unfinished.replace(path)

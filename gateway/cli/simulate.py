@@ -1,6 +1,6 @@
-"""Run pretend devices alone, for developers of devices; they are a process of their own."""
+"""Run pretend devices alone, for developers of devices; they take this process over."""
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,10 +34,5 @@ def simulate(
     for name, value in (("--clock", clock), ("--credentials", credentials), ("--state", state)):
         if value is not None:
             arguments += [name, str(value)]
-    process = subprocess.Popen([sys.executable, "-m", "simulators", "devices", *arguments])  # noqa: S603 — our own module
-    try:
-        status = process.wait()
-    except KeyboardInterrupt:  # the terminal sent it to them too
-        status = process.wait(timeout=30)
-    if status:
-        raise typer.Exit(status)
+    # In place of this process, so that signals reach the devices themselves and nothing outlives the command.
+    os.execv(sys.executable, [sys.executable, "-m", "simulators", "devices", *arguments])  # noqa: S606 — our own module

@@ -1,5 +1,7 @@
 """How commands speak: results to standard output, everything else to standard error."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,16 +23,24 @@ class CommandFailed(Exception):
     """A command cannot go on; the message is one sentence that says what to do."""
 
 
+def say(line: str) -> None:
+    """Write one line of a result. What strangers said (a device, a shop) cannot steer the terminal."""
+    out.print("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line), markup=False)
+
+
 def say_error(sentence: str) -> None:
     """Say one sentence about what went wrong."""
     err.print(f"replenish: {sentence}", markup=False)
 
 
-def open_gateway(data_dir: Path | None, **chosen: object) -> Gateway:
-    """Open the installation in a data directory."""
-    settings = read_settings(data_dir, **chosen)
-    configure_logging(settings)
-    return assemble(settings)
+@contextmanager
+def open_gateway(data_dir: Path | None, **chosen: object) -> Iterator[Gateway]:
+    """Open the installation in a data directory for the length of the block."""
+    gateway = assemble(settings_for(data_dir, **chosen))
+    try:
+        yield gateway
+    finally:
+        gateway.close()
 
 
 def settings_for(data_dir: Path | None, **chosen: object) -> Settings:

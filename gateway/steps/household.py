@@ -6,14 +6,16 @@ from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.payment import MethodState, PaymentMethod
-from gateway.domain.replenishment import Policy
+from gateway.domain.replenishment import Plan, PlanState, Policy
 from gateway.domain.stock import Device, DeviceState, Supply
 from gateway.steps.messages import tell
+from gateway.steps.plans import fill_subject
 from gateway.steps.ports import Transaction
+from payments.errors import UnknownCurrency
+from payments.money import exponent
 
 MAX_NAME = 80
 MAX_EMAIL = 254
-CURRENCY_LETTERS = 3
 
 
 def add_household(
@@ -21,8 +23,10 @@ def add_household(
 ) -> tuple[Household, Member]:
     """Add a household and its first owner; raises Invalid."""
     household_id = tx.new_id()
-    if len(currency) != CURRENCY_LETTERS or not currency.isupper():
-        raise Invalid("currency", "give its three capital letters, such as EUR")
+    try:
+        exponent(currency)
+    except UnknownCurrency:
+        raise Invalid("currency", "give its three capital letters, such as EUR") from None
     household = Household(
         id=household_id,
         household_id=household_id,
@@ -80,6 +84,8 @@ def unfreeze_everything(tx: Transaction, member: Member, *, now_us: int) -> Hous
     tx.save(lifted)
     for cart in tx.find(Cart, lifted.id, state=CartState.APPROVED):
         tx.enqueue("authorize", lifted.id, cart.id, due_us=now_us)
+    for merchant_id in {plan.merchant_id for plan in tx.find(Plan, lifted.id, state=PlanState.OPEN)}:
+        tx.enqueue("fill", lifted.id, fill_subject(lifted.id, merchant_id), due_us=now_us)
     for supply in tx.find(Supply, lifted.id):
         tx.enqueue("forecast", lifted.id, supply.id, due_us=now_us)
     tell(tx, lifted.id, "unfrozen", f"{member.name} lifted the freeze.", "money", now_us)

@@ -33,11 +33,14 @@ class Vault:
         """Read the key file `replenish init` wrote."""
         try:
             stored = json.loads(path.read_text())
+            keys = {int(version): bytes.fromhex(key) for version, key in stored["keys"].items()}
         except FileNotFoundError:
             raise VaultError(
                 f"the key file {path} is missing; run `replenish init`, or restore it from a backup"
             ) from None
-        return cls({int(version): bytes.fromhex(key) for version, key in stored["keys"].items()})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise VaultError(f"the key file {path} is damaged; restore it from a backup") from None
+        return cls(keys)
 
     @staticmethod
     def create(path: Path) -> None:

@@ -1,0 +1,52 @@
+"""`replenish bench`: short measurements of what this machine can do, ratios taken in one run."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.bench import BENCHMARKS, Figures, Ground
+from gateway.cli.processes import Simulator
+from gateway.cli.terminal import CommandFailed, err, out, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(bench)
+
+
+def bench(
+    name: Annotated[str | None, typer.Argument(help="Which one; see --list.")] = None,
+    names: Annotated[bool, typer.Option("--list", help="Name the benchmarks, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    directory: Annotated[
+        Path | None, typer.Option(help="Where to measure: on the disk that counts. Without it, a temporary folder.")
+    ] = None,
+) -> None:
+    """Measure one part of the product on this machine; every run makes its own data and removes it."""
+    if names:
+        for one, benchmark in BENCHMARKS.items():
+            say(f"{one:<10}{benchmark.title}")
+        return
+    if name is None or name not in BENCHMARKS:
+        raise CommandFailed(f"name a benchmark: {', '.join(BENCHMARKS)}")
+    err.print(f"Measuring {name} …")
+    with tempfile.TemporaryDirectory(prefix="replenish-bench-", dir=directory) as folder:
+        figures = BENCHMARKS[name].run(Ground(Path(folder), _bank))
+    found: Figures = {"title": BENCHMARKS[name].title, **figures}
+    if as_json:
+        out.print(json.dumps(found), markup=False)
+        return
+    for key, value in found.items():
+        say(f"{key.replace('_', ' '):<52}{value if isinstance(value, str) else f'{value:,.4g}'}")
+
+
+@contextmanager
+def _bank(state: Path, token: str) -> Iterator[int]:
+    """Run the sandbox bank as a process of its own; its port."""
+    with Simulator("bank", ["--port", "0", "--state", str(state), "--token", token]) as simulator:
+        yield simulator.port
