@@ -14,7 +14,7 @@ import structlog
 from gateway.domain.errors import DomainError
 from gateway.domain.records import WorkItem
 from gateway.steps import CALLS_OUT, INSIDE
-from gateway.steps.ports import LeaseLost, MerchantError, Services
+from gateway.steps.ports import LeaseLost, MerchantError, Services, Transaction
 from gateway.steps.record import CURSOR, REJECTED_CURSOR
 from payments.errors import PaymentError
 
@@ -104,8 +104,7 @@ class Worker:
         try:
             with self._services.unit_of_work.begin() as tx:
                 for item in items:
-                    INSIDE[item.step](tx, item, now_us)
-                    tx.complete(item)
+                    _inside(tx, item, now_us)
         except Exception:
             log.warning("a batch failed and is run one by one", items=len(items), exc_info=True)
             return False
@@ -132,10 +131,16 @@ class Worker:
 
     def _step(self, item: WorkItem, now_us: int) -> Callable[[], None]:
         if item.step in INSIDE:
-            return lambda: self._inside(item, now_us)
+            return lambda: self._alone(item, now_us)
         return lambda: CALLS_OUT[item.step](item, self._services)
 
-    def _inside(self, item: WorkItem, now_us: int) -> None:
+    def _alone(self, item: WorkItem, now_us: int) -> None:
         with self._services.unit_of_work.begin() as tx:
-            INSIDE[item.step](tx, item, now_us)
-            tx.complete(item)
+            _inside(tx, item, now_us)
+
+
+def _inside(tx: Transaction, item: WorkItem, now_us: int) -> None:
+    # Held first: who asks for the item again meanwhile waits for this commit, and is not overlooked.
+    tx.hold(item)
+    INSIDE[item.step](tx, item, now_us)
+    tx.complete(item)

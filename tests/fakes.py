@@ -183,6 +183,10 @@ class FakeTransaction:
         self._must_write()
         self.tables.work.pop((step, subject_id), None)
 
+    def is_waiting(self, step: str, subject_id: str, *, due_by_us: int | None = None) -> bool:
+        row = self.tables.work.get((step, subject_id))
+        return row is not None and (due_by_us is None or row.due_us <= due_by_us)
+
     def hold(self, item: WorkItem) -> None:
         if (item.step, item.subject_id) in self._unit_of_work.lost_leases:
             raise LeaseLost(item)

@@ -1,6 +1,6 @@
 """What a merchant was asked for, what it shipped, what came and whether the refill was seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -50,7 +50,10 @@ class Order:
 
 
 class LineState(StrEnum):
-    """How one ordered line ended: open until delivered, then seen in a device or closed otherwise."""
+    """How one ordered line ended: open until all of it came or never will, then seen in a device or closed otherwise.
+
+    Lost: nothing of it came. Short: less came than was asked for.
+    """
 
     OPEN = "open"
     SHIPPED = "shipped"
@@ -62,9 +65,29 @@ class LineState(StrEnum):
     CLOSED = "closed"
 
 
+ENDED_LINE_STATES = frozenset({LineState.LOST, LineState.RETURNED, LineState.CANCELLED, LineState.CLOSED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What the merchant's parcels say of one line, in packs: the rest of `shipped` is still on its way.
+
+    `missing`: not inside a parcel that came. `lost`: in a parcel that will not come. `delivered_us`: the first arrival.
+    """
+
+    shipped: int = 0
+    delivered: int = 0
+    missing: int = 0
+    lost: int = 0
+    delivered_us: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
-    """One line of an order: packs asked, shipped, delivered; whether the refill was seen in a device."""
+    """One line of an order: packs asked, shipped, delivered; whether the refill was seen in a device.
+
+    `delivered_us`: when the first of its packs came.
+    """
 
     id: str
     household_id: str
@@ -83,6 +106,30 @@ class OrderLine:
     refill_seen: bool
     refill_id: str | None
     delivered_us: int | None
+
+    def counted(self, tally: Tally, *, nothing_follows: bool) -> "OrderLine":
+        """Return the line as the parcels say; `nothing_follows`: the merchant will send no more of it.
+
+        While a part is on its way or still to be sent, the line is open, however much of it came already: its supply
+        is not planned anew, and nothing is refunded for what may yet come.
+        """
+        counted = replace(
+            self,
+            packs_shipped=tally.shipped,
+            packs_delivered=tally.delivered,
+            delivered_us=tally.delivered_us if self.delivered_us is None else self.delivered_us,
+        )
+        if self.state in ENDED_LINE_STATES:
+            return counted
+        to_come = not nothing_follows and tally.shipped < self.packs
+        if to_come or tally.shipped > tally.delivered + tally.missing + tally.lost:
+            return replace(counted, state=LineState.SHIPPED if tally.shipped else LineState.OPEN)
+        if tally.delivered == 0:
+            return replace(counted, state=LineState.LOST if tally.shipped else LineState.CANCELLED)
+        if self.refill_seen:
+            return replace(counted, state=LineState.CLOSED)
+        whole = tally.delivered >= self.packs
+        return replace(counted, state=LineState.DELIVERED if whole else LineState.SHORT)
 
 
 class ShipmentState(StrEnum):

@@ -164,7 +164,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refill:
-    """A level jump that means a new pack. Without `order_line_id` it was bought elsewhere."""
+    """A level jump that means a new pack. Without `order_line_id` it was bought elsewhere.
+
+    `from_shelf`: how much of it was taken off the shelf's sealed packs, in the supply's unit.
+    """
 
     id: str
     household_id: str
@@ -176,6 +179,7 @@ class Refill:
     level_after: float | None
     reading_id: str | None
     order_line_id: str | None
+    from_shelf: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

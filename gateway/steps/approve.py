@@ -11,13 +11,13 @@ from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member
 from gateway.domain.order import OPEN_ORDER_STATES, Order
 from gateway.domain.payment import Attempt, Mandate, MandateState, MethodState, PaymentMethod
-from gateway.domain.replenishment import DAY_US, HOUR_US
+from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE
 from gateway.domain.stock import PackOption
+from gateway.steps.carts import reopen
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Transaction
 
 MAX_SNOOZE_US = 60 * DAY_US
-DECIDE_AGAIN_US = 24 * HOUR_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +122,16 @@ def _say_yes(
         )
     if cart.decide_by_us is not None and now_us > cart.decide_by_us:
         raise Conflict("cart", cart.id, "expired", "approve", hint="A new one follows if it is still needed.")
+    if cart.total_minor <= 0:
+        raise Invalid("amount", "there is nothing to pay for; ask the shop")
     if isinstance(decision, ApproveByMandate):
+        if not cart.signed or cart.needs_person:
+            raise Conflict("cart", cart.id, "for a person to decide", "approve by mandate")
         mandate = tx.get(Mandate, cart.household_id, decision.mandate_id)
     else:
         if decision.version is not None and decision.version != cart.version:
             raise Conflict("cart", cart.id, "changed", "approve", hint="It was edited since; look at it again.")
-        mandate = _permission(tx, cart, decision.payment_method_id)
+        mandate = _permission(tx, cart, decision.payment_method_id, now_us)
     tx.add(
         Approval(
             id=tx.new_id(),
@@ -152,8 +156,12 @@ def _say_yes(
     return approved
 
 
-def _permission(tx: Transaction, cart: Cart, method_id: str | None) -> Mandate:
-    """Return the mandate under which a person's yes is debited: of the method named, else of the first in order."""
+def _permission(tx: Transaction, cart: Cart, method_id: str | None, now_us: int) -> Mandate:
+    """Return the mandate under which a person's yes is debited: of the method named, else of the first in order.
+
+    A person may go beyond a mandate's amounts, never beyond its time or what it is for.
+    """
+    supplies = {line.supply_id for line in tx.find(Line, cart.household_id, cart_id=cart.id)}
     methods = sorted(
         tx.find(PaymentMethod, cart.household_id, state=MethodState.ACTIVE), key=lambda method: method.rank
     )
@@ -161,7 +169,13 @@ def _permission(tx: Transaction, cart: Cart, method_id: str | None) -> Mandate:
         if method.currency != cart.currency or method_id not in {None, method.id}:
             continue
         for mandate in tx.find(Mandate, cart.household_id, payment_method_id=method.id, state=MandateState.ACTIVE):
-            if mandate.merchant_id in {None, cart.merchant_id}:
+            in_time = mandate.valid_from_us <= now_us and (
+                mandate.valid_until_us is None or now_us < mandate.valid_until_us
+            )
+            is_for_it = mandate.merchant_id in {None, cart.merchant_id} and (
+                mandate.supply_id is None or supplies <= {mandate.supply_id}
+            )
+            if in_time and is_for_it:
                 return mandate
     raise Invalid("payment method", "no linked account may be debited for this cart; link one on the Money page")
 
@@ -191,7 +205,7 @@ def _swapped(tx: Transaction, line: Line, sku: str) -> Line:
         name=chosen["name"],
         detail=chosen["detail"],
         pack_size=chosen["pack_size"],
-        packs=max(1, round(line.packs * line.pack_size / chosen["pack_size"])),
+        packs=max(1, min(MAX_PACKS_PER_LINE, round(line.packs * line.pack_size / chosen["pack_size"]))),
         unit_price_minor=chosen["unit_price_minor"],
         price_before_minor=known[0].last_price_minor if known else None,
     )
@@ -228,14 +242,4 @@ def _undo(tx: Transaction, cart: Cart, now_us: int) -> Cart:
     for attempt in tx.find(Attempt, cart.household_id, cart_id=cart.id):
         tx.enqueue("release", cart.household_id, attempt.id, due_us=now_us)
     tx.cancel_work("place", cart.id)
-    decide_by_us = max(cart.decide_by_us or 0, now_us + DECIDE_AGAIN_US)
-    reopened = replace(
-        cart,
-        state=CartState.AWAITING_APPROVAL,
-        decide_by_us=decide_by_us,
-        version=cart.version + 1,
-        needs_person=("you took your approval back",),
-    )
-    tx.save(reopened)
-    tx.enqueue("expire", cart.household_id, cart.id, due_us=decide_by_us)
-    return reopened
+    return reopen(tx, cart, ("you took your approval back",), now_us=now_us)

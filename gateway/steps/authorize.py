@@ -19,22 +19,28 @@ from gateway.domain.payment import (
     MethodState,
     Operation,
     OperationKind,
-    OperationState,
     PaymentMethod,
     Reservation,
     ReservationState,
 )
 from gateway.domain.records import WorkItem
-from gateway.domain.replenishment import MINUTE_US
+from gateway.domain.replenishment import MINUTE_US, SECOND_US
 from gateway.steps.accounts import clearing_of, payable_of
 from gateway.steps.books import post
 from gateway.steps.calls import call_provider
+from gateway.steps.carts import reopen
 from gateway.steps.consent import as_request, as_rule, reserved
+from gateway.steps.messages import tell
+from gateway.steps.operations import begin_operation, send_again
 from gateway.steps.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
 from payments import adapter, ledger
 from payments import mandate as rules
 from payments.money import Money
+
+WHILE_FROZEN_US = 10 * MINUTE_US
+PAUSE_US = 2 * SECOND_US
+PAUSE_REVIEW_US = 600 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,9 @@ def authorize(item: WorkItem, services: Services) -> None:
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
-        prepared = _prepare(tx, item, now_us, services.clock.wall_us())
+        prepared = _prepare(tx, item, services, now_us)
         if prepared is None:
+            tx.complete(item)
             return
     operation = prepared.operation
     provider = services.providers.open(prepared.method.adapter)
@@ -68,48 +75,52 @@ def authorize(item: WorkItem, services: Services) -> None:
         settle_operation(tx, operation.id, operation.household_id, outcome, now_us=now_us, wall_us=wall_us)
 
 
-def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> _Prepared | None:
-    household_id = item.household_id or ""
+def _prepare(tx: Transaction, item: WorkItem, services: Services, now_us: int) -> _Prepared | None:
+    household_id, wall_us = item.household_id or "", services.clock.wall_us()
     cart = tx.get(Cart, household_id, item.subject_id)
-    approvals = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
-    if cart.state is not CartState.APPROVED or not approvals:
-        tx.complete(item)
+    standing = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
+    approval = standing[0] if standing and cart.state is CartState.APPROVED else None
+    for attempt in tx.find(Attempt, household_id, cart_id=cart.id, state=frozenset(LIVE_ATTEMPT_STATES)):
+        if approval is not None and attempt.approval_id != approval.id:
+            # An undone try is still being released, and at most one may live.
+            pause_us = PAUSE_REVIEW_US if attempt.state is AttemptState.MANUAL_REVIEW else PAUSE_US
+            tx.enqueue("authorize", household_id, cart.id, due_us=now_us, not_before_wall_us=wall_us + pause_us)
+        return _again(tx, attempt, services, now_us)
+    if approval is None:
         return None
-    approval = approvals[0]
+    if tx.get(Household, household_id, household_id).frozen_since_us is not None:
+        tx.enqueue("authorize", household_id, cart.id, due_us=now_us + WHILE_FROZEN_US)
+        return None
     method = tx.get(PaymentMethod, household_id, approval.payment_method_id)
     mandate = tx.get(Mandate, household_id, approval.mandate_id)
     tx.save(mandate)  # the row lock under which limits are counted, on databases with several writers
-    for attempt in tx.find(Attempt, household_id, cart_id=cart.id, state=frozenset(LIVE_ATTEMPT_STATES)):
-        if attempt.approval_id != approval.id:  # an undone try is still being released; at most one may live
-            tx.complete(item)
-            tx.enqueue("authorize", household_id, cart.id, due_us=now_us, not_before_wall_us=wall_us + 1_000_000)
-            return None
-        return _again(tx, item, attempt, method, mandate)
-    if tx.get(Household, household_id, household_id).frozen_since_us is not None:
-        tx.complete(item)
-        tx.enqueue("authorize", household_id, cart.id, due_us=now_us + 10 * MINUTE_US)
-        return None
     if refusal := _refusal(tx, cart, approval, method, mandate, now_us):
         _ask_person(tx, cart, approval, refusal, now_us)
-        tx.complete(item)
         return None
     return _begin(tx, cart, approval, method, mandate, now_us=now_us, wall_us=wall_us)
 
 
-def _again(
-    tx: Transaction, item: WorkItem, attempt: Attempt, method: PaymentMethod, mandate: Mandate
-) -> _Prepared | None:
-    """Find the operation a crash or a lost answer left open; a closed one needs nothing more."""
-    unclosed = frozenset(UNCLOSED_OPERATION_STATES)
-    open_operations = tx.find(
-        Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.AUTHORIZE, state=unclosed
+def _again(tx: Transaction, attempt: Attempt, services: Services, now_us: int) -> _Prepared | None:
+    """Find the operation a crash or a lost answer left open; a closed one needs nothing more.
+
+    It is sent again under its own key even if the yes was taken back meanwhile: only a hold that is known of can be
+    voided.
+    """
+    found = tx.find(
+        Operation,
+        attempt.household_id,
+        attempt_id=attempt.id,
+        kind=OperationKind.AUTHORIZE,
+        state=frozenset(UNCLOSED_OPERATION_STATES),
     )
-    if not open_operations:
-        tx.complete(item)
+    if not found:
         return None
-    operation = replace(open_operations[0], state=OperationState.UNKNOWN)
-    tx.save(operation)
-    return _Prepared(operation, method, mandate)
+    method = tx.get(PaymentMethod, attempt.household_id, attempt.payment_method_id)
+    capabilities = services.providers.open(method.adapter).capabilities
+    operation = send_again(tx, found[0], capabilities, now_us=now_us, wall_us=services.clock.wall_us())
+    if operation is None:
+        return None
+    return _Prepared(operation, method, tx.get(Mandate, attempt.household_id, attempt.mandate_id))
 
 
 def _refusal(
@@ -120,6 +131,8 @@ def _refusal(
         return (f"{method.label} is {method.state}",)
     if mandate.state is not MandateState.ACTIVE:
         return (f"the mandate is {mandate.state}",)
+    if mandate.valid_until_us is not None and now_us >= mandate.valid_until_us:
+        return ("the mandate has expired",)
     if not approval.by_mandate:
         return ()  # a person may go beyond the limits of a standing mandate
     lines = tx.find(Line, cart.household_id, cart_id=cart.id)
@@ -132,8 +145,9 @@ def _refusal(
 
 def _ask_person(tx: Transaction, cart: Cart, approval: Approval, reasons: tuple[str, ...], now_us: int) -> None:
     tx.save(replace(approval, state=ApprovalState.UNDONE))
-    tx.save(replace(cart, state=CartState.AWAITING_APPROVAL, needs_person=reasons, version=cart.version + 1))
-    tx.enqueue("expire", cart.household_id, cart.id, due_us=cart.decide_by_us or now_us)
+    reopen(tx, cart, reasons, now_us=now_us)
+    text = f"An order waits for you after all: {'; '.join(reasons)}."
+    tell(tx, cart.household_id, "cart_waiting", text, f"carts/{cart.id}", now_us)
 
 
 def _begin(
@@ -159,22 +173,6 @@ def _begin(
         note="",
         created_us=now_us,
     )
-    operation = Operation(
-        id=tx.new_id(),
-        household_id=cart.household_id,
-        attempt_id=attempt.id,
-        kind=OperationKind.AUTHORIZE,
-        subject_id=cart.id,
-        amount_minor=approval.amount_minor,
-        currency=approval.currency,
-        state=OperationState.UNKNOWN,
-        provider_ref="",
-        note="",
-        created_us=now_us,
-        sent_wall_us=wall_us,
-        closed_us=None,
-        syncs=0,
-    )
     reservation = Reservation(
         id=attempt.id,
         household_id=cart.household_id,
@@ -184,8 +182,11 @@ def _begin(
         at_us=now_us,
         state=ReservationState.RESERVED,
     )
-    for row in (attempt, operation, reservation):
-        tx.add(row)
+    tx.add(attempt)
+    tx.add(reservation)
+    operation = begin_operation(
+        tx, attempt, OperationKind.AUTHORIZE, cart.id, attempt.amount_minor, now_us=now_us, sent_wall_us=wall_us
+    )
     amount = Money(approval.amount_minor, approval.currency)
     held = ledger.hold(attempt.id, clearing_of(tx, attempt), payable_of(tx, attempt), amount)
     post(tx, cart.household_id, [held], memo="held for an approved cart", at_us=now_us)

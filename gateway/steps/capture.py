@@ -1,11 +1,13 @@
 """Capture: money moves for what was shipped, one capture per shipment, never above what was approved."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.domain.household import Household
 from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import (
+    UNCLOSED_OPERATION_STATES,
     Attempt,
+    AttemptState,
     MethodState,
     Operation,
     OperationKind,
@@ -14,14 +16,16 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import MINUTE_US
+from gateway.steps.billing import NOT_COUNTED, uncaptured_minor
 from gateway.steps.calls import call_provider
 from gateway.steps.messages import tell
+from gateway.steps.operations import begin_operation, send_again
 from gateway.steps.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
 from payments import adapter
 from payments.money import Money
 
-ENDED = frozenset({OperationState.DECLINED, OperationState.FAILED})
+WHILE_FROZEN_US = 10 * MINUTE_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def capture(item: WorkItem, services: Services) -> None:
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
-        prepared = _prepare(tx, item, now_us, services.clock.wall_us())
+        prepared = _prepare(tx, item, services, now_us)
         if prepared is None:
             tx.complete(item)
             return
@@ -55,51 +59,55 @@ def capture(item: WorkItem, services: Services) -> None:
         settle_operation(tx, operation.id, operation.household_id, outcome, now_us=now_us, wall_us=wall_us)
 
 
-def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> _Prepared | None:
-    household_id = item.household_id or ""
+def _prepare(tx: Transaction, item: WorkItem, services: Services, now_us: int) -> _Prepared | None:
+    household_id, wall_us = item.household_id or "", services.clock.wall_us()
     shipment = tx.get(Shipment, household_id, item.subject_id)
     order = tx.get(Order, household_id, shipment.order_id)
     attempt = tx.get(Attempt, household_id, order.attempt_id)
     tx.save(attempt)  # the row lock under which the sum of captures is counted
     operations = tx.find(Operation, household_id, attempt_id=attempt.id)
-    captures = [one for one in operations if one.kind is OperationKind.CAPTURE and one.state not in ENDED]
     method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
+    mine = [one for one in operations if one.kind is OperationKind.CAPTURE and one.subject_id == shipment.id]
+    operation: Operation | None = None
+    for one in mine:
+        if one.state in UNCLOSED_OPERATION_STATES:
+            capabilities = services.providers.open(method.adapter).capabilities
+            operation = send_again(tx, one, capabilities, now_us=now_us, wall_us=wall_us)
+    if all(one.state in NOT_COUNTED for one in mine):
+        operation = _begin(tx, attempt, shipment, method, operations, now_us=now_us, wall_us=wall_us)
+    if operation is None:
+        return None
     authorization_ref = next(
         one.provider_ref
         for one in operations
         if one.kind is OperationKind.AUTHORIZE and one.state is OperationState.SUCCEEDED
     )
-    for mine in captures:
-        if mine.subject_id == shipment.id:
-            if mine.state in {OperationState.SUCCEEDED, OperationState.MANUAL_REVIEW}:
-                return None
-            operation = replace(mine, state=OperationState.UNKNOWN)
-            tx.save(operation)
-            return _Prepared(operation, method, authorization_ref)
-    if tx.get(Household, household_id, household_id).frozen_since_us is not None or method.state is MethodState.FROZEN:
-        tx.enqueue("capture", household_id, shipment.id, due_us=now_us + 10 * MINUTE_US)
+    return _Prepared(operation, method, authorization_ref)
+
+
+def _begin(
+    tx: Transaction,
+    attempt: Attempt,
+    shipment: Shipment,
+    method: PaymentMethod,
+    operations: list[Operation],
+    *,
+    now_us: int,
+    wall_us: int,
+) -> Operation | None:
+    """Write the capture of one shipment; None while nothing may be debited, or nothing is left of the approval."""
+    if attempt.state is AttemptState.MANUAL_REVIEW:
+        return None  # nothing more is debited until it is resolved; observe asks for this one again then
+    household = tx.get(Household, shipment.household_id, shipment.household_id)
+    if household.frozen_since_us is not None or method.state is MethodState.FROZEN:
+        tx.enqueue("capture", household.id, shipment.id, due_us=now_us + WHILE_FROZEN_US)
         return None
-    amount_minor = min(shipment.amount_minor, attempt.amount_minor - sum(one.amount_minor for one in captures))
+    amount_minor = min(shipment.amount_minor, uncaptured_minor(attempt, operations))
     if amount_minor < shipment.amount_minor:
         text = "The shop billed more than you approved; only the approved amount was debited."
-        tell(tx, household_id, "over_billed", text, f"orders/{order.id}", now_us)
+        tell(tx, household.id, "over_billed", text, f"orders/{shipment.order_id}", now_us)
     if amount_minor <= 0:
         return None
-    operation = Operation(
-        id=tx.new_id(),
-        household_id=household_id,
-        attempt_id=attempt.id,
-        kind=OperationKind.CAPTURE,
-        subject_id=shipment.id,
-        amount_minor=amount_minor,
-        currency=attempt.currency,
-        state=OperationState.UNKNOWN,
-        provider_ref="",
-        note="",
-        created_us=now_us,
-        sent_wall_us=wall_us,
-        closed_us=None,
-        syncs=0,
+    return begin_operation(
+        tx, attempt, OperationKind.CAPTURE, shipment.id, amount_minor, now_us=now_us, sent_wall_us=wall_us
     )
-    tx.add(operation)
-    return _Prepared(operation, method, authorization_ref)

@@ -1,17 +1,21 @@
-"""Expire: a deadline has come. Nobody answered a cart: nothing is bought. A snooze is over: ask at today's prices."""
+"""Expire: a deadline has come. Nobody answered a cart: nothing is bought. A snooze is over: plan anew, ask anew."""
 
 from dataclasses import replace
 
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.records import WorkItem
 from gateway.steps.messages import tell
-from gateway.steps.plans import drop_plans, reopen_plans
+from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Transaction
 
 
 def expire(tx: Transaction, item: WorkItem, now_us: int) -> None:
     """End one cart whose time is over (subject: cart id)."""
     cart = tx.get(Cart, item.household_id or "", item.subject_id)
+    ends_us = cart.snoozed_until_us if cart.state is CartState.SNOOZED else cart.decide_by_us
+    if ends_us is not None and now_us < ends_us:
+        tx.enqueue("expire", cart.household_id, cart.id, due_us=ends_us)
+        return
     match cart.state:
         case CartState.AWAITING_APPROVAL:
             tx.save(replace(cart, state=CartState.EXPIRED, note="nobody answered in time; nothing was bought"))
@@ -20,6 +24,7 @@ def expire(tx: Transaction, item: WorkItem, now_us: int) -> None:
             tell(tx, cart.household_id, "cart_expired", text, f"carts/{cart.id}", now_us)
         case CartState.SNOOZED:
             tx.save(replace(cart, state=CartState.EXPIRED, note="snoozed until now; asked anew at today's prices"))
-            reopen_plans(tx, cart, now_us=now_us)
+            # What was planned before the snooze is old: level, quantity and evidence are judged anew.
+            drop_plans(tx, cart, now_us=now_us, again_after_days=0)
         case _:
             return  # it was decided in time

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, replace
 from gateway.domain.cart import MAX_LINES, Cart, CartState, Line
 from gateway.domain.household import Household
 from gateway.domain.records import MerchantAccount, WorkItem
-from gateway.domain.replenishment import HOUR_US, MAX_PACKS_PER_LINE, Forecast, Plan, PlanState, Policy
+from gateway.domain.replenishment import DAY_US, HOUR_US, MAX_PACKS_PER_LINE, Forecast, Plan, PlanState, Policy
 from gateway.domain.stock import PackOption, Supply
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plan
-from gateway.steps.ports import Offer, Quote, QuotedLine, Services, Transaction, WantedLine
+from gateway.steps.ports import MerchantRefused, Offer, Quote, QuotedLine, Services, Transaction, WantedLine
 from gateway.steps.wording import why_now
 
 
@@ -30,21 +30,44 @@ def fill(item: WorkItem, services: Services) -> None:
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         wishes = _wishes(tx, household_id, merchant_id)
-        if not wishes:
+        frozen = tx.get(Household, household_id, household_id).frozen_since_us is not None
+        if frozen or not wishes:  # lifting the freeze asks for this again
             tx.complete(item)
             return
         account = tx.get(MerchantAccount, household_id, merchant_id)
     wanted = tuple(WantedLine(wish.supply.kind, wish.supply.unit, wish.option.sku, wish.plan.packs) for wish in wishes)
-    quote = services.merchants.open(account).quote(wanted)
+    try:
+        quote = services.merchants.open(account).quote(wanted)
+    except MerchantRefused as refusal:
+        with services.unit_of_work.begin() as tx:
+            tx.complete(item)
+            _give_up(tx, account, wishes, str(refusal), now_us)
+        return
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
-        still_open = {plan.id for plan in tx.find(Plan, household_id, merchant_id=merchant_id, state=PlanState.OPEN)}
-        quoted = [(wish, line) for wish, line in zip(wishes, quote.lines, strict=True) if wish.plan.id in still_open]
-        _draft(tx, household_id, account, quote, quoted, now_us)
+        left_open = {plan.id for plan in _open_plans(tx, household_id, merchant_id)}
+        quoted = [(wish, line) for wish, line in zip(wishes, quote.lines, strict=True) if wish.plan.id in left_open]
+        _draft(tx, household_id, tx.get(MerchantAccount, household_id, merchant_id), quote, quoted, now_us)
+        if left_open - {wish.plan.id for wish in wishes}:  # more than one cart holds, or planned while the shop quoted
+            tx.enqueue("fill", household_id, item.subject_id, due_us=now_us)
+
+
+def _give_up(tx: Transaction, account: MerchantAccount, wishes: list[_Wish], why: str, now_us: int) -> None:
+    """Look again tomorrow where the shop will not deal with us at all."""
+    left_open = {plan.id for plan in _open_plans(tx, wishes[0].plan.household_id, account.id)}
+    for wish in wishes:
+        if wish.plan.id in left_open:
+            drop_plan(tx, wish.plan, again_us=now_us + DAY_US)
+    text = f"{account.name} gives no price: {why} We ask again tomorrow."
+    tell(tx, wishes[0].plan.household_id, "not_available", text, f"supplies/{wishes[0].supply.id}", now_us)
+
+
+def _open_plans(tx: Transaction, household_id: str, merchant_id: str) -> list[Plan]:
+    return tx.find(Plan, household_id, merchant_id=merchant_id, state=PlanState.OPEN)
 
 
 def _wishes(tx: Transaction, household_id: str, merchant_id: str) -> list[_Wish]:
-    plans = tx.find(Plan, household_id, merchant_id=merchant_id, state=PlanState.OPEN)[:MAX_LINES]
+    plans = _open_plans(tx, household_id, merchant_id)[:MAX_LINES]
     return [
         _Wish(
             plan,
@@ -68,7 +91,7 @@ def _draft(
     for wish, answer in quoted:
         offer = _choose(tx, wish, answer)
         if offer is None:
-            drop_plan(tx, wish.plan, again_us=now_us + 24 * HOUR_US)
+            drop_plan(tx, wish.plan, again_us=now_us + DAY_US)
             text = f"{account.name} has nothing for {wish.supply.name} at present; we look again tomorrow."
             tell(tx, household_id, "not_available", text, f"supplies/{wish.supply.id}", now_us)
             continue

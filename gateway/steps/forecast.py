@@ -6,7 +6,7 @@ import forecasting
 from gateway.domain.household import Household
 from gateway.domain.records import MerchantAccount, WorkItem
 from gateway.domain.replenishment import DAY_US, Forecast, ForecastState, Plan, Policy
-from gateway.domain.stock import Level, PackOption, Reading, Slot, Supply, Verdict
+from gateway.domain.stock import Device, DeviceState, Level, PackOption, Reading, Slot, Supply, Verdict
 from gateway.steps.ports import Transaction
 
 STALE_AFTER_US = 3 * DAY_US
@@ -32,16 +32,14 @@ def forecast(tx: Transaction, item: WorkItem, now_us: int) -> None:
     supply = tx.get(Supply, household_id, item.subject_id)
     household = tx.get(Household, household_id, household_id)
     policy = tx.get(Policy, household_id, supply.id)
-    parts = [
-        _learn(tx, slot, level, household.time_zone)
-        for slot in tx.find(Slot, household_id, supply_id=supply.id)
-        if (level := tx.seek(Level, household_id, slot.id)) is not None
-    ]
-    if not parts:
+    parts = [_learn(tx, slot, level, household.time_zone) for slot, level in _slots(tx, supply)]
+    if not parts:  # nothing speaks for it any more: what was forecast from a device that left holds no longer
+        _retire_current(tx, supply)
         return
     outcome = _outcome(parts, supply, now_us, household.time_zone)
     made = _forecast_row(tx, supply, policy, parts, outcome, now_us=now_us, zone=household.time_zone)
-    _replace_current(tx, made)
+    _retire_current(tx, supply)
+    tx.add(made)
     if made.order_by_us is not None:
         tx.enqueue("plan", household_id, supply.id, due_us=max(made.order_by_us, supply.quiet_until_us))
     # Silence must move the forecast too: look again tomorrow if nothing is heard.
@@ -56,6 +54,15 @@ def prior_kind(kind: str) -> str:
     """
     family = kind.split("-", maxsplit=1)[0]
     return next((name for name in (kind, family) if name in forecasting.PRIORS), "other")
+
+
+def _slots(tx: Transaction, supply: Supply) -> list[tuple[Slot, Level]]:
+    """Return the slots that speak for the supply: of devices still owned, and heard at least once."""
+    slots = tx.find(Slot, supply.household_id, supply_id=supply.id)
+    device_ids = frozenset(slot.device_id for slot in slots)
+    removed = {one.id for one in tx.find(Device, supply.household_id, id=device_ids, state=DeviceState.REMOVED)}
+    levels = {level.id: level for level in tx.find(Level, supply.household_id, id=frozenset(slot.id for slot in slots))}
+    return [(slot, levels[slot.id]) for slot in slots if slot.id in levels and slot.device_id not in removed]
 
 
 def _learn(tx: Transaction, slot: Slot, level: Level, zone: str) -> _Part:
@@ -115,7 +122,7 @@ def _forecast_row(
         )
     ]
     first = parts[0]
-    reasons = forecasting.explain(outcome, first.state, first.tracker, first.slot.unit, zone).reasons
+    reasons = forecasting.explain(outcome, first.state, _pooled_tracker(parts), first.slot.unit, zone).reasons
     unknown = Forecast(
         id=tx.new_id(),
         household_id=supply.household_id,
@@ -131,8 +138,9 @@ def _forecast_row(
         reorder_quantity=None,
         daily_use=None,
         model=MODEL,
-        signed=all(part.level.signed for part in parts),
-        fresh_until_us=min(part.level.as_of_us for part in parts) + STALE_AFTER_US,
+        # One unsigned reading among those it rests on makes it unsigned, until signed ones have taken its place.
+        signed=all(part.level.signed for part in parts) and all(entry["signed"] for entry in evidence),
+        fresh_until_us=min(_known_at_us(part) for part in parts) + STALE_AFTER_US,
         reasons=tuple(reason.text for reason in reasons),
         evidence=tuple(evidence),
         band=(),
@@ -141,6 +149,23 @@ def _forecast_row(
     if isinstance(outcome, forecasting.UnknownDepletion):
         return unknown
     return _with_dates(tx, unknown, policy, outcome)
+
+
+def _known_at_us(part: _Part) -> int:
+    """Return when the level was last known by a reading that counted: talk without a level keeps nothing fresh."""
+    estimate = forecasting.level_of(part.tracker)
+    if estimate is None:
+        return part.level.as_of_us
+    return max(estimate.at_us, estimate.alive_us or 0)
+
+
+def _pooled_tracker(parts: list[_Part]) -> forecasting.LevelTracker:
+    """Return what is said of the level in words: the first slot's memory, with the room and readings of all."""
+    return replace(
+        parts[0].tracker,
+        capacity=sum(part.slot.capacity for part in parts),
+        readings=sum(part.tracker.readings for part in parts),
+    )
 
 
 def _with_dates(tx: Transaction, unknown: Forecast, policy: Policy, outcome: forecasting.Depletion) -> Forecast:
@@ -183,11 +208,10 @@ def _lead_days(tx: Transaction, policy: Policy) -> float:
     return accounts[0].lead_time_days if accounts else policy.lead_time_days
 
 
-def _replace_current(tx: Transaction, made: Forecast) -> None:
-    """Make this the supply's current forecast; keep the one before only where a plan rests on it."""
-    for before in tx.find(Forecast, made.household_id, supply_id=made.supply_id, current=True):
-        if tx.find(Plan, made.household_id, forecast_id=before.id):
+def _retire_current(tx: Transaction, supply: Supply) -> None:
+    """Let the supply's forecast no longer be the current one; it is kept only where a plan rests on it."""
+    for before in tx.find(Forecast, supply.household_id, supply_id=supply.id, current=True):
+        if tx.find(Plan, supply.household_id, forecast_id=before.id, newest=1):
             tx.save(replace(before, current=False))
         else:
             tx.remove(before)
-    tx.add(made)

@@ -61,16 +61,15 @@ def record_reading(tx: Transaction, device: Device, slot: Slot, said: Said, mess
         )
         tracker, outcome = forecasting.track(tracker, reading)
     refill = outcome.refill
-    if quantity is not None and said.state is not None and not late:
-        tracker, by_word = _word_beside_counter(tx, slot, tracker, level.state, said.state, message.at_us)
-        refill = refill or by_word
+    if refill is None and quantity is not None and said.state is not None and not late:
+        tracker, refill = _word_beside_counter(tx, slot, tracker, level.state, said.state, message.at_us)
     row = _reading_row(tx, slot, said, message, quantity, outcome, late=late)
     tx.add(row)
     if outcome.settled is not None:
         _settle_pending(tx, slot, outcome.settled)
     if late:
         return
-    _save_level(tx, level, tracker, outcome, row)
+    _save_level(tx, level, tracker, outcome, row, keeps_word=slot.measure is Measure.COUNTER)
     if refill is not None:
         save_refill(tx, slot, refill, row.id, now_us)
     if slot.supply_id is not None:
@@ -137,18 +136,24 @@ def save_refill(tx: Transaction, slot: Slot, refill: forecasting.Refill, reading
         return
     supply = tx.get(Supply, slot.household_id, slot.supply_id)
     if supply.sealed_quantity > 0:
-        taken = _packs_worth(tx, supply, refill.size)
-        tx.save(replace(supply, sealed_quantity=max(0.0, supply.sealed_quantity - taken)))
+        taken = min(supply.sealed_quantity, packs_worth(tx, supply, slot.id, refill.size))
+        tx.save(replace(supply, sealed_quantity=supply.sealed_quantity - taken))
+        tx.save(replace(row, from_shelf=taken))
     for line in tx.find(OrderLine, slot.household_id, supply_id=supply.id, state=AWAITED, refill_seen=False):
         tx.enqueue("observe", slot.household_id, line.order_id, due_us=now_us)
 
 
-def _packs_worth(tx: Transaction, supply: Supply, size: float | None) -> float:
-    """Return the quantity of sealed packs a refill took: what it filled, rounded to whole packs, at least one."""
+def packs_worth(tx: Transaction, supply: Supply, slot_id: str, size: float | None) -> float:
+    """Return the quantity of sealed packs a refill took: what it filled, rounded to whole packs, at least one.
+
+    A pack larger than the slot is poured in by and by: such a refill takes what it filled.
+    """
     options = tx.find(PackOption, supply.household_id, supply_id=supply.id)
     if not options:
         return size or 0.0
     pack_size = min(options, key=lambda option: option.rank).pack_size
+    if size is not None and pack_size > tx.get(Slot, supply.household_id, slot_id).capacity:
+        return min(size, pack_size)
     return pack_size * max(1, round((size or pack_size) / pack_size))
 
 
@@ -172,7 +177,11 @@ def _word_beside_counter(
             options = tx.find(PackOption, slot.household_id, supply_id=slot.supply_id)
             sizes = [min(option.pack_size, slot.capacity) for option in sorted(options, key=lambda one: one.rank)]
             size = sizes[0] if sizes else None
-        return forecasting.add_pack(tracker, at_us, size)
+        filled, refill = forecasting.add_pack(tracker, at_us, size)
+        if refill.after is not None and refill.after > slot.capacity:  # a hopper holds no more than it holds
+            filled = forecasting.correct_level(filled, at_us, slot.capacity)
+            refill = replace(refill, after=slot.capacity)
+        return filled, refill
     return tracker, None
 
 
@@ -182,15 +191,18 @@ def _save_level(
     tracker: forecasting.LevelTracker,
     outcome: forecasting.Outcome,
     row: Reading,
+    *,
+    keeps_word: bool,
 ) -> None:
     stretches = (*level.consumed, *((one.used, one.from_us, one.to_us) for one in outcome.consumed))
     counted = row.verdict in {Verdict.COUNTED, Verdict.UNCHANGED, Verdict.REFILL}
     moved = replace(
         with_tracker(level, tracker),
-        state=row.state or (level.state if row.quantity is None else None),
+        # Between two words a counter keeps the last one: only a change of word says something of its level.
+        state=row.state or (level.state if row.quantity is None or keeps_word else None),
         consumed=stretches[-MAX_STRETCHES:],
         as_of_us=max(level.as_of_us, row.at_us),
-        epoch=row.epoch,
+        epoch=max(row.epoch, level.epoch or 0),
         reading_id=row.id if counted or level.reading_id is None else level.reading_id,
         signed=row.signed if counted else level.signed,
         by_hand=False if counted else level.by_hand,

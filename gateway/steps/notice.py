@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from gateway.domain.order import Order
-from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Operation
+from gateway.domain.order import Order, OrderState
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Operation, OperationState
 from gateway.domain.records import MerchantAccount, Notice, NoticeState, WorkItem
 from gateway.steps.ports import MerchantRefused, Services, Transaction
 from payments.errors import NoticeRejected
@@ -16,9 +16,10 @@ def notice(item: WorkItem, services: Services) -> None:
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
-        received = tx.find(Notice, None, id=item.subject_id)[0]
-        if received.state is not NoticeState.RECEIVED:
+        found = tx.find(Notice, None, id=item.subject_id, state=NoticeState.RECEIVED)
+        if not found:
             return
+        received = found[0]
         try:
             references = _references(tx, services, received)
         except (NoticeRejected, MerchantRefused) as refusal:
@@ -43,11 +44,14 @@ def _hint(tx: Transaction, received: Notice, reference: str, now_us: int) -> boo
     """Leave a row to look the reference up; False when we do not know it."""
     if received.source == "payment":
         for operation in tx.find(Operation, None, id=reference):
-            if operation.state in UNCLOSED_OPERATION_STATES:
+            if operation.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}:
                 tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us)
             return True
         return False
     for order in tx.find(Order, None, id=reference):
-        tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
+        if order.state is OrderState.PLACING:
+            tx.enqueue("sync", order.household_id, f"order/{order.id}", due_us=now_us)
+        else:
+            tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
         return True
     return False

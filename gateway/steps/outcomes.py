@@ -1,7 +1,7 @@
 """What a provider's answer does to an operation, its attempt, its cart and the ledger: the one place that says so.
 
 The steps that call (authorize, capture, release, refund) and sync all end here. An operation that is closed stays
-closed: a late, repeated or contradicting answer changes nothing.
+closed: a late, repeated or contradicting answer changes nothing. One under review is ended by a definite answer alone.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,6 @@ from payments.adapter import (
 from payments.money import Money
 
 SYNC_AFTER_S = (1, 2, 5, 20, 60, 300, 1800, 3600, 21_600, 86_400)
-RESEND_WITHIN_S = 3_600
 
 STEP_OF_KIND = {
     OperationKind.AUTHORIZE: "authorize",
@@ -53,11 +52,24 @@ STEP_OF_KIND = {
 
 
 def settle_operation(
-    tx: Transaction, operation_id: str, household_id: str, outcome: SyncOutcome, *, now_us: int, wall_us: int
+    tx: Transaction,
+    operation_id: str,
+    household_id: str,
+    outcome: SyncOutcome,
+    *,
+    now_us: int,
+    wall_us: int,
+    may_send_again: bool = False,
 ) -> None:
-    """Write an outcome into the operation it belongs to; all that follows from it in the same transaction."""
+    """Write an outcome into the operation it belongs to; all that follows from it in the same transaction.
+
+    `may_send_again`: the provider still knows the operation's key, so what it never got may go out once more.
+    """
     operation = tx.get(Operation, household_id, operation_id)
-    if operation.state not in UNCLOSED_OPERATION_STATES:
+    if operation.state is OperationState.MANUAL_REVIEW:
+        if isinstance(outcome, Unknown | Pending | RequiresAction | NotFound):
+            return
+    elif operation.state not in UNCLOSED_OPERATION_STATES:
         return
     match outcome:
         case Unknown(reason=reason):
@@ -70,11 +82,11 @@ def settle_operation(
         case RequiresAction(provider_ref=provider_ref, url=url):
             _step_up(tx, replace(operation, provider_ref=provider_ref), url, now_us=now_us, wall_us=wall_us)
         case NotFound():
-            _not_found(tx, operation, now_us=now_us, wall_us=wall_us)
+            _not_found(tx, operation, now_us=now_us, wall_us=wall_us, may_send_again=may_send_again)
         case Declined(code=code, message=message):
             closed = _close(tx, operation, OperationState.DECLINED, "", f"{code}: {message}", now_us)
             _declined(tx, closed, message, now_us)
-        case Authorized() | Captured() | Voided() | Refunded() if FOLLOWS[operation.kind][0] is type(outcome):
+        case Authorized() | Captured() | Voided() | Refunded() if _belongs(operation, outcome):
             closed = _close(tx, operation, OperationState.SUCCEEDED, outcome.provider_ref, "", now_us)
             FOLLOWS[operation.kind][1](tx, closed, now_us)
         case _:
@@ -84,10 +96,16 @@ def settle_operation(
 
 def for_review(tx: Transaction, operation: Operation, note: str, *, now_us: int) -> None:
     """Hand an operation to the operator with everything known: never failed by itself, never under a new key."""
+    if operation.state is OperationState.MANUAL_REVIEW:
+        return
     tx.save(replace(operation, state=OperationState.MANUAL_REVIEW, note=note))
+    tx.cancel_work("sync", operation.id)
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
-    tx.save(replace(attempt, state=AttemptState.MANUAL_REVIEW, note=note))
-    text = "We could not learn what became of a payment. Nothing more is debited until the operator has looked."
+    if operation.kind is OperationKind.REFUND:  # what is still to be debited or given back goes on
+        text = "Money could not be given back yet. The operator is looking."
+    else:
+        tx.save(replace(attempt, state=AttemptState.MANUAL_REVIEW, note=note))
+        text = "We could not learn what became of a payment. Nothing more is debited until the operator has looked."
     tell(tx, operation.household_id, "payment_review", text, f"payments/{attempt.id}", now_us)
 
 
@@ -129,9 +147,9 @@ def _ask_later(
     tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us, not_before_wall_us=wall_us + wait_us)
 
 
-def _not_found(tx: Transaction, operation: Operation, *, now_us: int, wall_us: int) -> None:
+def _not_found(tx: Transaction, operation: Operation, *, now_us: int, wall_us: int, may_send_again: bool) -> None:
     """The provider has nothing: inside its key's window the same request goes out again under the same key."""
-    if operation.sent_wall_us is None or wall_us - operation.sent_wall_us > RESEND_WITHIN_S * SECOND_US:
+    if not may_send_again:
         for_review(tx, operation, "the provider knows nothing of it and its key may be forgotten", now_us=now_us)
         return
     if operation.syncs >= len(SYNC_AFTER_S):
@@ -151,9 +169,10 @@ def _not_found(tx: Transaction, operation: Operation, *, now_us: int, wall_us: i
 
 def _step_up(tx: Transaction, operation: Operation, url: str, *, now_us: int, wall_us: int) -> None:
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
-    tx.save(replace(attempt, state=AttemptState.REQUIRES_ACTION, note=url))
-    text = "Your bank wants you to confirm this payment yourself."
-    tell(tx, operation.household_id, "payment_step_up", text, f"payments/{attempt.id}", now_us)
+    if attempt.state is not AttemptState.REQUIRES_ACTION:
+        tx.save(replace(attempt, state=AttemptState.REQUIRES_ACTION, note=url))
+        text = "Your bank wants you to confirm this payment yourself."
+        tell(tx, operation.household_id, "payment_step_up", text, f"payments/{attempt.id}", now_us)
     _ask_later(tx, operation, OperationState.PENDING, "waits for the customer", now_us=now_us, wall_us=wall_us)
 
 
@@ -180,6 +199,7 @@ def _declined(tx: Transaction, operation: Operation, message: str, now_us: int) 
             tx.save(replace(order, state=OrderState.PAYMENT_DUE, note=message))
             text = f"A delivery was shipped, but could not be billed: {message}"
             tell(tx, order.household_id, "payment_due", text, f"orders/{order.id}", now_us)
+            tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
         case OperationKind.VOID | OperationKind.REFUND:
             for_review(tx, operation, f"{operation.kind} was refused: {message}", now_us=now_us)
 
@@ -215,15 +235,12 @@ def _captured(tx: Transaction, operation: Operation, now_us: int) -> None:
     post(tx, operation.household_id, journals, memo="captured at shipment", at_us=now_us)
     whole = captured_minor(tx, attempt) == attempt.amount_minor
     state = AttemptState.CAPTURED if whole else AttemptState.CAPTURE_PENDING
-    tx.save(replace(attempt, state=state))
+    tx.save(replace(attempt, state=state, note=""))
     if whole:
         _use_reservation(tx, attempt, attempt.amount_minor)
     shipment = tx.get(Shipment, operation.household_id, operation.subject_id)
-    order = tx.get(Order, operation.household_id, shipment.order_id)
-    if order.state is OrderState.PAYMENT_DUE:
-        tx.save(replace(order, state=OrderState.SHIPPED, note=""))
-    # What observe put off until the money had moved (a refund of a short or lost parcel) can go on now.
-    tx.enqueue("observe", operation.household_id, order.id, due_us=now_us)
+    # What observe put off until the money had moved (a refund, the release of the rest) can go on now.
+    tx.enqueue("observe", operation.household_id, shipment.order_id, due_us=now_us)
 
 
 def _voided(tx: Transaction, operation: Operation, now_us: int) -> None:
@@ -237,7 +254,7 @@ def _voided(tx: Transaction, operation: Operation, now_us: int) -> None:
             Money(attempt.amount_minor - captured, attempt.currency),
         )
         post(tx, attempt.household_id, [journal], memo="rest of the hold released", at_us=now_us)
-        tx.save(replace(attempt, state=AttemptState.CAPTURED))
+        tx.save(replace(attempt, state=AttemptState.CAPTURED, note=""))
         _use_reservation(tx, attempt, captured)
     else:
         _end_attempt(tx, attempt, AttemptState.VOIDED, attempt.note, now_us)
@@ -269,6 +286,16 @@ def _end_attempt(tx: Transaction, attempt: Attempt, state: AttemptState, note: s
 def _use_reservation(tx: Transaction, attempt: Attempt, amount_minor: int) -> None:
     reservation = tx.get(Reservation, attempt.household_id, attempt.id)
     tx.save(replace(reservation, state=ReservationState.USED, amount_minor=amount_minor))
+
+
+def _belongs(operation: Operation, outcome: Authorized | Captured | Voided | Refunded) -> bool:
+    """Say whether an answer is about this operation: its kind, and its amount but for a void, which says what is left.
+
+    An answer about another amount than was asked for is never taken for a yes.
+    """
+    if FOLLOWS[operation.kind][0] is not type(outcome):
+        return False
+    return isinstance(outcome, Voided) or outcome.amount == Money(operation.amount_minor, operation.currency)
 
 
 def _is_standing(tx: Transaction, attempt: Attempt) -> bool:

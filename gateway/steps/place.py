@@ -18,6 +18,9 @@ from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Accepted, MerchantRefused, MerchantUnknown, PlaceLine, Refused, Services, Transaction
 
 FIRST_LOOK_US = 60 * MINUTE_US
+WHILE_FROZEN_US = 10 * MINUTE_US
+# A shop that refuses every order is not asked again at once, for ever.
+AGAIN_AFTER_DAYS = 1 / 12
 
 
 def place(item: WorkItem, services: Services) -> None:
@@ -25,7 +28,7 @@ def place(item: WorkItem, services: Services) -> None:
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
-        order = _prepare(tx, item, now_us)
+        order = _prepare(tx, item, now_us, services.clock.wall_us())
         if order is None:
             tx.complete(item)
             return
@@ -63,12 +66,13 @@ def settle_placing(tx: Transaction, order: Order, answer: Accepted | Refused, no
         return
     cart = tx.get(Cart, order.household_id, order.cart_id)
     match answer:
-        case Accepted(merchant_ref=merchant_ref, promised_us=promised_us):
+        case Accepted(merchant_ref=merchant_ref, total_minor=total_minor, promised_us=promised_us):
             tx.save(
                 replace(
                     order,
                     state=OrderState.PLACED,
                     merchant_ref=merchant_ref,
+                    total_minor=min(total_minor, order.total_minor),
                     promised_us=promised_us,
                     placed_us=now_us,
                 )
@@ -82,7 +86,7 @@ def settle_placing(tx: Transaction, order: Order, answer: Accepted | Refused, no
             for line in tx.find(OrderLine, order.household_id, order_id=order.id):
                 tx.save(replace(line, state=LineState.CANCELLED))
             tx.enqueue("release", order.household_id, order.attempt_id, due_us=now_us)
-            drop_plans(tx, cart, now_us=now_us, again_after_days=0)
+            drop_plans(tx, cart, now_us=now_us, again_after_days=AGAIN_AFTER_DAYS)
             text = f"The shop did not take the order: {message} Nothing was debited."
             tell(tx, order.household_id, "order_rejected", text, f"orders/{order.id}", now_us)
 
@@ -94,7 +98,7 @@ def _remember_prices(tx: Transaction, order: Order) -> None:
             tx.save(replace(option, last_price_minor=line.unit_price_minor))
 
 
-def _prepare(tx: Transaction, item: WorkItem, now_us: int) -> Order | None:
+def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> Order | None:
     """Return the order to send: the one a crash left being placed, or a new one; None when nothing may be sent."""
     household_id = item.household_id or ""
     cart = tx.get(Cart, household_id, item.subject_id)
@@ -103,13 +107,17 @@ def _prepare(tx: Transaction, item: WorkItem, now_us: int) -> Order | None:
     approvals = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
     if cart.state is not CartState.HELD or not approvals:
         return None
+    send_us = approvals[0].send_not_before_wall_us
+    if wall_us < send_us:  # it may still be undone, whoever asked for it to be sent
+        tx.enqueue("place", household_id, cart.id, due_us=now_us, not_before_wall_us=send_us)
+        return None
     attempts = tx.find(Attempt, household_id, approval_id=approvals[0].id, state=AttemptState.AUTHORIZED)
     if not attempts:
         return None
     method = tx.get(PaymentMethod, household_id, attempts[0].payment_method_id)
     household = tx.get(Household, household_id, household_id)
     if household.frozen_since_us is not None or method.state is not MethodState.ACTIVE:
-        tx.enqueue("place", household_id, cart.id, due_us=now_us + 10 * MINUTE_US)
+        tx.enqueue("place", household_id, cart.id, due_us=now_us + WHILE_FROZEN_US)
         return None
     order = Order(
         id=tx.new_id(),

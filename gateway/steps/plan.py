@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from gateway.domain.household import Household
 from gateway.domain.order import LineState, OrderLine
-from gateway.domain.records import WorkItem
+from gateway.domain.records import MerchantAccount, WorkItem
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, PlanState, Policy, packs_to_buy
 from gateway.domain.stock import Device, DeviceState, PackOption, Slot, Supply
 from gateway.steps.plans import fill_subject
@@ -26,6 +26,8 @@ def plan(tx: Transaction, item: WorkItem, now_us: int) -> None:
     if now_us < supply.quiet_until_us:
         tx.enqueue("plan", household_id, supply.id, due_us=supply.quiet_until_us)
         return
+    if tx.is_waiting("forecast", supply.id, due_by_us=now_us):
+        return  # what is forecast now may know of a delivery the last one did not; it leaves the row for plan again
     options = sorted(tx.find(PackOption, household_id, supply_id=supply.id), key=lambda option: option.rank)
     forecasts = tx.find(Forecast, household_id, supply_id=supply.id, current=True)
     if not options or not forecasts or _is_coming(tx, supply) or _is_frozen(tx, supply):
@@ -38,7 +40,8 @@ def plan(tx: Transaction, item: WorkItem, now_us: int) -> None:
     if current.order_by_us > now_us + (TOGETHER_WITHIN_US if waiting else 0):
         tx.enqueue("plan", household_id, supply.id, due_us=current.order_by_us)
         return
-    tx.add(_plan_row(tx, supply, policy, current, usual, now_us))
+    lead_days = tx.get(MerchantAccount, household_id, usual.merchant_id).lead_time_days
+    tx.add(_plan_row(tx, supply, policy, current, usual, lead_days=lead_days, now_us=now_us))
     if not waiting:
         tx.enqueue("fill", household_id, subject, due_us=now_us + GATHER_US)
         _wake_neighbours(tx, supply, usual.merchant_id, now_us)
@@ -54,13 +57,19 @@ def _is_coming(tx: Transaction, supply: Supply) -> bool:
 
 def _is_frozen(tx: Transaction, supply: Supply) -> bool:
     """Say whether a device this supply is read from is frozen: nothing is bought on its word."""
-    slots = tx.find(Slot, supply.household_id, supply_id=supply.id)
-    devices = [tx.get(Device, supply.household_id, slot.device_id) for slot in slots]
-    return any(device.state is not DeviceState.ACTIVE for device in devices)
+    device_ids = frozenset(slot.device_id for slot in tx.find(Slot, supply.household_id, supply_id=supply.id))
+    return bool(tx.find(Device, supply.household_id, id=device_ids, state=DeviceState.FROZEN))
 
 
 def _plan_row(
-    tx: Transaction, supply: Supply, policy: Policy, current: Forecast, usual: PackOption, now_us: int
+    tx: Transaction,
+    supply: Supply,
+    policy: Policy,
+    current: Forecast,
+    usual: PackOption,
+    *,
+    lead_days: float,
+    now_us: int,
 ) -> Plan:
     # Order-up-to: the reorder point already holds the use until a delivery; what is bought should last from there on.
     reorder_quantity = max(current.reorder_quantity or 0.0, policy.minimum_quantity)
@@ -71,11 +80,13 @@ def _plan_row(
         in_transit=0.0,
         pack_size=usual.pack_size,
     )
+    daily_use = current.daily_use or 0.0
+    lasts_days = packs * usual.pack_size / daily_use if daily_use > 0 else policy.target_days
     service_percent = f"{100 * policy.service_level:g}\u202f%"
     reasons = (
         *current.reasons,
-        f"To be {service_percent} sure not to run out, order now: delivery takes about {policy.lead_time_days:g} days.",
-        f"{packs} × {usual.name} should last about {policy.target_days:g} days.",
+        f"To be {service_percent} sure not to run out, order now: delivery takes about {lead_days:g} days.",
+        f"{packs} × {usual.name} should last about {lasts_days:.0f} days.",
     )
     return Plan(
         id=tx.new_id(),
@@ -85,7 +96,7 @@ def _plan_row(
         merchant_id=usual.merchant_id,
         pack_option_id=usual.id,
         packs=packs,
-        order_by_us=current.order_by_us or now_us,
+        order_by_us=now_us if current.order_by_us is None else current.order_by_us,
         needed_by_us=current.p10_us,
         signed=current.signed,
         fresh_until_us=current.fresh_until_us,

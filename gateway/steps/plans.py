@@ -29,14 +29,6 @@ def drop_plan(tx: Transaction, plan: Plan, *, again_us: int) -> None:
     tx.enqueue("plan", plan.household_id, plan.supply_id, due_us=again_us)
 
 
-def reopen_plans(tx: Transaction, cart: Cart, *, now_us: int) -> None:
-    """Put the plans of a cart that waited back to be filled at today's prices."""
-    for plan in plans_of(tx, cart):
-        if plan.state is PlanState.CARTED:
-            tx.save(replace(plan, state=PlanState.OPEN))
-    tx.enqueue("fill", cart.household_id, fill_subject(cart.household_id, cart.merchant_id), due_us=now_us)
-
-
 def fill_subject(household_id: str, merchant_id: str) -> str:
     """Return the subject under which the plans of one household for one merchant are filled together."""
     return f"{household_id}/{merchant_id}"

@@ -98,6 +98,10 @@ class Transaction(Protocol):
         """Take back a row that is not needed any more; a running step finishes."""
         ...
 
+    def is_waiting(self, step: str, subject_id: str, *, due_by_us: int | None = None) -> bool:
+        """Say whether such a row waits or runs, due by that policy time (None: at any time)."""
+        ...
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo only what was written inside when an exception leaves the block."""
         ...

@@ -3,7 +3,7 @@
 The cursor into the inbox moves in the transaction that writes what was recorded, so a crash repeats nothing.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -12,7 +12,7 @@ from devices.envelope import Opened, open_envelope
 from devices.errors import BadInput, BadUnit
 from devices.formats.native import decode_report
 from devices.identity import PublicKey
-from devices.ranges import add, contains, union
+from devices.ranges import Ranges, add, contains, subtract, union
 from devices.readings import Report
 from devices.units import convert
 from gateway.domain.records import WorkItem
@@ -31,6 +31,7 @@ SEQUENCE_JUMP_LIMIT = 1_000_000
 MAX_GAP_RANGES = 256
 MAX_DETAIL = 500
 BEFORE_FIRST = -1
+LAST_FIRST = 1  # an epoch may begin at 0 or at 1
 
 
 class _Refused(Exception):
@@ -40,6 +41,13 @@ class _Refused(Exception):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A message counted for the first time; `gap`: others before it are missing."""
+
+    gap: bool
 
 
 def record(item: WorkItem, services: Services) -> None:
@@ -54,7 +62,8 @@ def record(item: WorkItem, services: Services) -> None:
                     _record_row(tx, row, now_us)
             except Exception:  # a fault of ours in one message must not hold up all the others
                 log.exception("a message could not be recorded", inbox_id=row.id, device_id=row.device_id)
-                _quarantine(tx, row, None, _Refused("internal-error", "a fault in the gateway; see its log"))
+                fault = _Refused("internal-error", "a fault in the gateway; see its log")
+                _quarantine(tx, row, _device(tx, row.device_id), fault)
         if rows:
             tx.move_cursor(CURSOR, rows[-1].id)
         rejected = services.inbox.read_rejected_after(tx.cursor(REJECTED_CURSOR), BATCH)
@@ -67,8 +76,7 @@ def record(item: WorkItem, services: Services) -> None:
 
 
 def _record_row(tx: Transaction, row: InboxRow, now_us: int) -> None:
-    found = tx.find(Device, None, id=row.device_id)
-    device = found[0] if found else None
+    device = _device(tx, row.device_id)
     try:
         device = _registered(device)
         if row.kind == "status":
@@ -78,8 +86,8 @@ def _record_row(tx: Transaction, row: InboxRow, now_us: int) -> None:
         report = decode_report(opened.body, opened.content_type)
         at_us = _instant(report, row)
         slots = _slots(tx, device, report)
-        sequence = _count_once(tx, device, opened, report)
-        if sequence is None:
+        counted = _count_once(tx, device, opened, report)
+        if counted is None:
             return  # counted before: a repeat changes nothing
     except (BadInput, _Refused) as refused:
         _quarantine(tx, row, device, refused)
@@ -92,10 +100,15 @@ def _record_row(tx: Transaction, row: InboxRow, now_us: int) -> None:
         at_us=at_us,
         device_us=report.ts_us,
         signed=opened.signature == "valid",
-        gap=_has_gap(sequence, report),
+        gap=counted.gap,
     )
     for reading in report.readings:
         record_reading(tx, device, slots[reading.slot], reading, message, now_us=now_us)
+
+
+def _device(tx: Transaction, device_id: str) -> Device | None:
+    found = tx.find(Device, None, id=device_id)
+    return found[0] if found else None
 
 
 def _registered(device: Device | None) -> Device:
@@ -141,14 +154,12 @@ def _fits(unit: str, slot_unit: str) -> bool:
     return True
 
 
-def _count_once(tx: Transaction, device: Device, opened: Opened, report: Report) -> Sequence | None:
-    """Note (device, epoch, seq) as counted and return the epoch's sequence; None when it was counted before."""
-    known = tx.find(Sequence, device.household_id, device_id=device.id, epoch=opened.epoch)
-    if not known:
-        epochs = tx.find(Sequence, device.household_id, device_id=device.id)
-        if epochs and opened.epoch > max(one.epoch for one in epochs) + SEQUENCE_JUMP_LIMIT:
-            raise _Refused("epoch-jump", f"epoch {opened.epoch} is far above the last one")
-        sequence = Sequence(
+def _count_once(tx: Transaction, device: Device, opened: Opened, report: Report) -> _Counted | None:
+    """Note (device, epoch, seq) as counted; None when it was counted before."""
+    known = tx.find(Sequence, device.household_id, device_id=device.id)
+    before = next((one for one in known if one.epoch == opened.epoch), None)
+    if before is None:
+        before = Sequence(
             id=tx.new_id(),
             household_id=device.household_id,
             device_id=device.id,
@@ -156,22 +167,25 @@ def _count_once(tx: Transaction, device: Device, opened: Opened, report: Report)
             watermark=BEFORE_FIRST,
             ranges=(),
         )
-        tx.add(sequence)
-    else:
-        sequence = known[0]
-    if opened.seq <= sequence.watermark or contains(sequence.ranges, opened.seq):
+        tx.add(_advance(before, opened.seq, report.lost))
+        # A device raises its epoch when it cannot prove what it said last.
+        return _Counted(gap=bool(known) or opened.seq > LAST_FIRST)
+    if opened.seq <= before.watermark or contains(before.ranges, opened.seq):
         return None
-    last = sequence.ranges[-1][1] if sequence.ranges else sequence.watermark
-    if known and opened.seq > last + SEQUENCE_JUMP_LIMIT:
+    last = before.ranges[-1][1] if before.ranges else before.watermark
+    if opened.seq > last + SEQUENCE_JUMP_LIMIT:
         raise _Refused("sequence-jump", f"{opened.seq} after {last}")
-    counted = _advance(sequence, opened.seq, report)
-    tx.save(counted)
-    return counted
+    tx.save(_advance(before, opened.seq, report.lost))
+    return _Counted(gap=_has_gap(before, opened.seq, report.lost))
 
 
-def _advance(sequence: Sequence, seq: int, report: Report) -> Sequence:
-    """Return the sequence with this message counted and the numbers the device declared lost closed."""
-    ranges = union(add(sequence.ranges, seq), [one for one in report.lost if one[1] > sequence.watermark])
+def _advance(sequence: Sequence, seq: int, lost: Ranges) -> Sequence:
+    """Return the sequence with this message counted and the numbers the device declared lost closed.
+
+    Only what came before a message can be lost: a device that declares more may not silence itself for ever.
+    """
+    past = [(first, min(last, seq - 1)) for first, last in lost if first < seq]
+    ranges = union(add(sequence.ranges, seq), [one for one in past if one[1] > sequence.watermark])
     watermark = sequence.watermark
     while ranges and (ranges[0][0] <= watermark + 1 or len(ranges) > MAX_GAP_RANGES):
         watermark = max(watermark, ranges[0][1])
@@ -179,10 +193,10 @@ def _advance(sequence: Sequence, seq: int, report: Report) -> Sequence:
     return replace(sequence, watermark=watermark, ranges=ranges)
 
 
-def _has_gap(sequence: Sequence, report: Report) -> bool:
-    """Say whether messages before this one are missing or lost. An epoch may begin at 0 or at 1."""
-    begins_at_one = sequence.watermark == BEFORE_FIRST and len(sequence.ranges) == 1 and sequence.ranges[0][0] == 1
-    return bool(report.lost) or (bool(sequence.ranges) and not begins_at_one)
+def _has_gap(before: Sequence, seq: int, lost: Ranges) -> bool:
+    """Say whether the message right before this one is missing, or others are declared lost for the first time."""
+    counted = ((BEFORE_FIRST, before.watermark), *before.ranges)
+    return (seq > LAST_FIRST and not contains(counted, seq - 1)) or bool(subtract(lost, counted))
 
 
 def _quarantine(tx: Transaction, row: InboxRow, device: Device | None, refused: BadInput | _Refused) -> None:

@@ -1,16 +1,14 @@
-"""Refund: money goes back for what was short or lost; its own operation, never above what was captured."""
-
-from dataclasses import replace
+"""Refund: money goes back for what was short, lost or returned; its own operation, never above what was captured."""
 
 from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
     Attempt,
     Operation,
-    OperationState,
     PaymentMethod,
 )
 from gateway.domain.records import WorkItem
 from gateway.steps.calls import call_provider
+from gateway.steps.operations import send_again
 from gateway.steps.outcomes import settle_operation
 from gateway.steps.ports import Services
 from gateway.steps.refunds import capture_behind
@@ -19,7 +17,7 @@ from payments.money import Money
 
 
 def refund(item: WorkItem, services: Services) -> None:
-    """Send one refund that observe or a person wrote down (subject: operation id)."""
+    """Send one refund that observe wrote down (subject: operation id)."""
     now_us, household_id = services.clock.now_us(), item.household_id or ""
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
@@ -27,11 +25,14 @@ def refund(item: WorkItem, services: Services) -> None:
         if operation.state not in UNCLOSED_OPERATION_STATES:
             tx.complete(item)
             return
-        sent = operation.sent_wall_us or services.clock.wall_us()
-        operation = replace(operation, state=OperationState.UNKNOWN, sent_wall_us=sent)
-        tx.save(operation)
         attempt = tx.get(Attempt, household_id, operation.attempt_id)
         method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
+        capabilities = services.providers.open(method.adapter).capabilities
+        again = send_again(tx, operation, capabilities, now_us=now_us, wall_us=services.clock.wall_us())
+        if again is None:
+            tx.complete(item)
+            return
+        operation = again
         captured = capture_behind(tx, operation)
     provider = services.providers.open(method.adapter)
     request = adapter.Refund(

@@ -1,6 +1,6 @@
 """Release: what is held and no longer needed is given back, the hold voided and the limit freed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
@@ -13,8 +13,10 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import SECOND_US
+from gateway.steps.billing import to_bill, unpaid
 from gateway.steps.calls import call_provider
-from gateway.steps.outcomes import captured_minor, end_unheld, settle_operation
+from gateway.steps.operations import begin_operation, send_again
+from gateway.steps.outcomes import SYNC_AFTER_S, captured_minor, end_unheld, settle_operation
 from gateway.steps.ports import Services, Transaction
 from payments import adapter
 
@@ -35,7 +37,7 @@ def release(item: WorkItem, services: Services) -> None:
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
-        prepared = _prepare(tx, item, now_us, services.clock.wall_us())
+        prepared = _prepare(tx, item, services, now_us)
         if prepared is None:
             tx.complete(item)
             return
@@ -49,50 +51,43 @@ def release(item: WorkItem, services: Services) -> None:
         settle_operation(tx, operation.id, operation.household_id, outcome, now_us=now_us, wall_us=wall_us)
 
 
-def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> _Prepared | None:
-    household_id = item.household_id or ""
+def _prepare(tx: Transaction, item: WorkItem, services: Services, now_us: int) -> _Prepared | None:
+    household_id, wall_us = item.household_id or "", services.clock.wall_us()
     attempt = tx.get(Attempt, household_id, item.subject_id)
-    if attempt.state in ENDED_ATTEMPTS:
-        return None
     operations = tx.find(Operation, household_id, attempt_id=attempt.id)
-    unclosed = [one for one in operations if one.state in UNCLOSED_OPERATION_STATES]
-    if any(one.kind in {OperationKind.AUTHORIZE, OperationKind.CAPTURE} for one in unclosed):
-        # First learn what became of it; a hold that nobody knows of cannot be voided.
-        wait_us = wall_us + SECOND_US
-        tx.enqueue("release", household_id, attempt.id, due_us=now_us, not_before_wall_us=wait_us)
+    if attempt.state in ENDED_ATTEMPTS or _must_wait(tx, attempt, operations, now_us=now_us, wall_us=wall_us):
         return None
-    authorized = [
-        one for one in operations if one.kind is OperationKind.AUTHORIZE and one.state is OperationState.SUCCEEDED
-    ]
-    if not authorized:
+    holds = [one for one in operations if one.kind is OperationKind.AUTHORIZE and one.state is OperationState.SUCCEEDED]
+    if not holds:
         end_unheld(tx, attempt, now_us=now_us)
         return None
     amount_minor = attempt.amount_minor - captured_minor(tx, attempt)
-    if amount_minor <= 0 or any(
-        one.kind is OperationKind.VOID and one.state is OperationState.SUCCEEDED for one in operations
-    ):
+    voids = [one for one in operations if one.kind is OperationKind.VOID]
+    if amount_minor <= 0 or any(one.state is OperationState.SUCCEEDED for one in voids):
         return None
     method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
-    for mine in unclosed:
-        if mine.kind is OperationKind.VOID:
-            operation = replace(mine, state=OperationState.UNKNOWN)
-            tx.save(operation)
-            return _Prepared(operation, method, authorized[0].provider_ref)
-    operation = Operation(
-        id=tx.new_id(),
-        household_id=household_id,
-        attempt_id=attempt.id,
-        kind=OperationKind.VOID,
-        subject_id=attempt.id,
-        amount_minor=amount_minor,
-        currency=attempt.currency,
-        state=OperationState.UNKNOWN,
-        provider_ref="",
-        note="",
-        created_us=now_us,
-        sent_wall_us=wall_us,
-        closed_us=None,
-        syncs=0,
-    )
-    tx.add(operation)
-    return _Prepared(operation, method, authorized[0].provider_ref)
+    operation: Operation | None
+    for one in voids:
+        if one.state in UNCLOSED_OPERATION_STATES:
+            capabilities = services.providers.open(method.adapter).capabilities
+            operation = send_again(tx, one, capabilities, now_us=now_us, wall_us=wall_us)
+            break
+    else:
+        operation = begin_operation(
+            tx, attempt, OperationKind.VOID, attempt.id, amount_minor, now_us=now_us, sent_wall_us=wall_us
+        )
+    return None if operation is None else _Prepared(operation, method, holds[0].provider_ref)
+
+
+def _must_wait(tx: Transaction, attempt: Attempt, operations: list[Operation], *, now_us: int, wall_us: int) -> bool:
+    """Say whether the hold may not be voided yet, and see to it that this is asked for again."""
+    for one in operations:
+        if one.kind is OperationKind.AUTHORIZE and one.state in UNCLOSED_OPERATION_STATES:
+            # First learn what became of it, as patiently as sync does: a hold nobody knows of cannot be voided.
+            pause_us = SYNC_AFTER_S[min(one.syncs, len(SYNC_AFTER_S) - 1)] * SECOND_US
+            tx.enqueue(
+                "release", attempt.household_id, attempt.id, due_us=now_us, not_before_wall_us=wall_us + pause_us
+            )
+            return True
+    # What was sent is billed from this hold first; observe asks for the release again after that.
+    return bool(to_bill(tx, attempt) or unpaid(tx, attempt))

@@ -17,6 +17,7 @@ from payments.adapter import Settlement, SettlementLine
 from payments.money import Money
 
 OPERATOR = "operator"
+PAGE = 200  # of an adapter's list_settlements
 
 
 def settle(item: WorkItem, services: Services) -> None:
@@ -32,7 +33,8 @@ def settle(item: WorkItem, services: Services) -> None:
         for settlement in settlements:
             _book(tx, adapter, settlement, now_us)
             tx.move_cursor(cursor, settlement.settled_at_us)
-        tx.enqueue("settle", None, adapter, due_us=now_us + DAY_US)
+        more = len(settlements) >= PAGE and settlements[-1].settled_at_us > since_us
+        tx.enqueue("settle", None, adapter, due_us=now_us if more else now_us + DAY_US)
 
 
 def _book(tx: Transaction, adapter: str, settlement: Settlement, now_us: int) -> None:
@@ -58,10 +60,11 @@ def _book(tx: Transaction, adapter: str, settlement: Settlement, now_us: int) ->
         journal = ledger.settlement(settlement.provider_ref, clearing, gross, fee)
         post(tx, household_id, [journal], memo=f"{adapter} paid out", at_us=settlement.settled_at_us)
         _pay_merchants(tx, household_id, settlement, rows, now_us)
-    if unmatched:
+    if unmatched or (not by_household and settlement.fee):
         gross = _total(settlement, unmatched)
+        fee = Money(0, gross.currency) if by_household else settlement.fee
         clearing = ledger.provider_clearing(adapter)
-        journal = ledger.settlement(settlement.provider_ref, clearing, gross, Money(0, gross.currency), unmatched=gross)
+        journal = ledger.settlement(settlement.provider_ref, clearing, gross, fee, unmatched=gross)
         post(
             tx,
             OPERATOR,

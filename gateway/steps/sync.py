@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from gateway.domain.order import Order, OrderState
-from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, PaymentMethod
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationState, PaymentMethod
 from gateway.domain.records import MerchantAccount, WorkItem
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.messages import tell
+from gateway.steps.operations import may_send_again
 from gateway.steps.outcomes import SYNC_AFTER_S, settle_operation
 from gateway.steps.place import settle_placing
 from gateway.steps.ports import Accepted, MerchantUnknown, OrderNotFound, OrderStatus, Refused, Services
@@ -29,7 +30,7 @@ def _sync_operation(item: WorkItem, services: Services) -> None:
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         operation = tx.get(Operation, household_id, item.subject_id)
-        if operation.state not in UNCLOSED_OPERATION_STATES:
+        if operation.state not in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}:
             tx.complete(item)
             return
         operation = replace(operation, syncs=operation.syncs + 1)
@@ -37,14 +38,16 @@ def _sync_operation(item: WorkItem, services: Services) -> None:
         attempt = tx.get(Attempt, household_id, operation.attempt_id)
         method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
     request = adapter.Sync(operation.id, adapter.OperationKind(operation.kind.value))
+    provider = services.providers.open(method.adapter)
     try:
-        outcome: adapter.SyncOutcome = services.providers.open(method.adapter).sync(request)
+        outcome: adapter.SyncOutcome = provider.sync(request)
     except OutcomeUnknown as error:
         outcome = adapter.Unknown(error.reason)
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         wall_us = services.clock.wall_us()
-        settle_operation(tx, operation.id, household_id, outcome, now_us=now_us, wall_us=wall_us)
+        again = may_send_again(operation, provider.capabilities, wall_us)
+        settle_operation(tx, operation.id, household_id, outcome, now_us=now_us, wall_us=wall_us, may_send_again=again)
 
 
 def _sync_order(item: WorkItem, services: Services, order_id: str) -> None:
@@ -76,5 +79,5 @@ def _sync_order(item: WorkItem, services: Services, order_id: str) -> None:
                 tx.enqueue("place", household_id, order.cart_id, due_us=now_us, not_before_wall_us=wait_us)
             case OrderStatus(state="rejected", message=message):
                 settle_placing(tx, order, Refused("rejected", message), now_us)
-            case OrderStatus(merchant_ref=merchant_ref, promised_us=promised_us):
-                settle_placing(tx, order, Accepted(merchant_ref, order.total_minor, promised_us), now_us)
+            case OrderStatus(merchant_ref=merchant_ref, total_minor=total_minor, promised_us=promised_us):
+                settle_placing(tx, order, Accepted(merchant_ref, total_minor, promised_us), now_us)

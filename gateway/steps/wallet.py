@@ -160,7 +160,8 @@ def _settle_link(
         case adapter.MandateActive(mandate_ref=mandate_ref):
             linked = replace(mandate, state=MandateState.ACTIVE, provider_ref=mandate_ref)
             tx.save(replace(method, state=MethodState.ACTIVE))
-            tx.enqueue("settle", None, method.adapter, due_us=now_us + DAY_US)
+            if not tx.is_waiting("settle", method.adapter):
+                tx.enqueue("settle", None, method.adapter, due_us=now_us + DAY_US)
         case adapter.RequiresAction(provider_ref=provider_ref):
             linked = replace(mandate, state=MandateState.REQUIRES_ACTION, provider_ref=provider_ref)
         case _:

@@ -195,6 +195,15 @@ class ReadingRow(Owned, table=True):
         of("device", "device_id"),
         of("slot", "slot_id"),
         Index("reading_by_slot", "household_id", "slot_id", "id"),
+        # Few wait at any time; without this, each search for them would read the slot's whole history.
+        Index(
+            "reading_waiting",
+            "household_id",
+            "slot_id",
+            "id",
+            sqlite_where=text("verdict = 'pending'"),
+            postgresql_where=text("verdict = 'pending'"),
+        ),
     )
     device_id: str
     slot_id: str
@@ -240,6 +249,7 @@ class RefillRow(Owned, table=True):
     level_after: float | None = None
     reading_id: str | None = None
     order_line_id: str | None = None
+    from_shelf: float = 0.0
 
 
 class QuarantinedRow(SQLModel, table=True):
@@ -324,6 +334,8 @@ class PlanRow(Owned, table=True):
         of("supply", "supply_id"),
         of("forecast", "forecast_id"),
         of("pack_option", "pack_option_id"),
+        Index("plan_by_forecast", "household_id", "forecast_id"),
+        Index("plan_by_state", "household_id", "state"),
         # Never two open orders for one supply: at most one live plan, whatever races.
         Index(
             "one_live_plan_per_supply",
@@ -504,6 +516,7 @@ class OperationRow(Owned, table=True):
     __tablename__ = "operation"
     __table_args__ = (
         of("attempt", "attempt_id"),
+        UniqueConstraint("id"),  # a provider names our reference and not the household
         Index("operation_by_attempt", "household_id", "attempt_id"),
         # Each shipment is captured once, each attempt authorized once: a repeat finds the row that is there.
         Index(
@@ -573,6 +586,7 @@ class OrderRow(Owned, table=True):
         of("cart", "cart_id"),
         of("attempt", "attempt_id"),
         ForeignKeyConstraint(["merchant_id"], ["merchant.id"]),
+        UniqueConstraint("id"),  # a merchant names our reference and not the household
         Index(
             "one_live_order_per_cart",
             "household_id",

@@ -101,7 +101,10 @@ class SqlTransaction:
     def save(self, entity: object) -> None:
         rows = table(type(entity))
         values = mapping.to_values(entity)
-        changed = self.connection.execute(update(rows).where(*self._key(rows, values)).values(values))
+        # The key is not written again: SQLite would look through every table that refers to it, once for each.
+        key = {column.name for column in rows.primary_key.columns}
+        changes = {name: value for name, value in values.items() if name not in key}
+        changed = self.connection.execute(update(rows).where(*self._key(rows, values)).values(changes))
         if changed.rowcount != 1:
             raise NotFound(type(entity).__name__.lower(), values["id"])
 
@@ -148,6 +151,12 @@ class SqlTransaction:
 
     def cancel_work(self, step: str, subject_id: str) -> None:
         self.connection.execute(delete(_work).where(_work.c.step == step, _work.c.subject_id == subject_id))
+
+    def is_waiting(self, step: str, subject_id: str, *, due_by_us: int | None = None) -> bool:
+        query = select(_work.c.id).where(_work.c.step == step, _work.c.subject_id == subject_id)
+        if due_by_us is not None:
+            query = query.where(_work.c.due_us <= due_by_us)
+        return self.connection.execute(query).first() is not None
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

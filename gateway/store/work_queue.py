@@ -38,24 +38,30 @@ class WorkQueue:
         self._wall_us = wall_us
 
     def claim(self, now_us: int, *, limit: int, per_household: int) -> list[WorkItem]:
-        """Lease at most `limit` due items, oldest due first, at most `per_household` of one household."""
+        """Lease at most `limit` due items, at most `per_household` of one household; oldest due first.
+
+        However long one household's row is, the others get their share in the same round.
+        """
         wall = self._wall_us()
+        free = (
+            _work.c.due_us <= now_us,
+            _work.c.not_before_wall_us <= wall,
+            _work.c.lease_until_wall_us <= wall,
+        )
+        place = func.row_number().over(partition_by=_work.c.household_id, order_by=(_work.c.due_us, _work.c.id))
+        ranked = select(_work.c.id, place.label("place")).where(*free).subquery()
+        shares = select(ranked.c.id).where(ranked.c.place <= per_household)
         due = (
-            select(_work.c.id, _work.c.household_id)
-            .where(_work.c.due_us <= now_us, _work.c.not_before_wall_us <= wall, _work.c.lease_until_wall_us <= wall)
+            select(_work.c.id)
+            .where(_work.c.id.in_(shares), *free)
             .order_by(_work.c.due_us, _work.c.id)
-            .limit(limit * 4)
+            .limit(limit)
             .with_for_update(skip_locked=True)  # silently ignored on SQLite, where BEGIN IMMEDIATE does the same
         )
         with self._engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execute(text("BEGIN IMMEDIATE"))
-            share: dict[str | None, int] = {}
-            chosen: list[str] = []
-            for row in connection.execute(due):
-                if share.get(row.household_id, 0) < per_household and len(chosen) < limit:
-                    share[row.household_id] = share.get(row.household_id, 0) + 1
-                    chosen.append(row.id)
+            chosen = [row.id for row in connection.execute(due)]
             claimed = (
                 connection.execute(
                     update(_work)

@@ -609,6 +609,8 @@ def upgrade() -> None:
             sqlite_where=sa.text("state IN ('open', 'carted')"),
             postgresql_where=sa.text("state IN ('open', 'carted')"),
         )
+        batch_op.create_index("plan_by_forecast", ["household_id", "forecast_id"], unique=False)
+        batch_op.create_index("plan_by_state", ["household_id", "state"], unique=False)
 
     op.create_table(
         "reading",
@@ -641,6 +643,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("reading", schema=None) as batch_op:
         batch_op.create_index("reading_by_slot", ["household_id", "slot_id", "id"], unique=False)
+        batch_op.create_index(
+            "reading_waiting",
+            ["household_id", "slot_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("verdict = 'pending'"),
+            postgresql_where=sa.text("verdict = 'pending'"),
+        )
 
     op.create_table(
         "refill",
@@ -654,6 +663,7 @@ def upgrade() -> None:
         sa.Column("level_after", sa.Float(), nullable=True),
         sa.Column("reading_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("order_line_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("from_shelf", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
             ["household_id", "slot_id"],
             ["slot.household_id", "slot.id"],
@@ -755,6 +765,7 @@ def upgrade() -> None:
             ["attempt.household_id", "attempt.id"],
         ),
         sa.PrimaryKeyConstraint("household_id", "id"),
+        sa.UniqueConstraint("id"),
     )
     with op.batch_alter_table("operation", schema=None) as batch_op:
         batch_op.create_index(
@@ -797,6 +808,7 @@ def upgrade() -> None:
             ["merchant.id"],
         ),
         sa.PrimaryKeyConstraint("household_id", "id"),
+        sa.UniqueConstraint("id"),
     )
     with op.batch_alter_table("purchase_order", schema=None) as batch_op:
         batch_op.create_index(
@@ -929,10 +941,17 @@ def downgrade() -> None:
 
     op.drop_table("refill")
     with op.batch_alter_table("reading", schema=None) as batch_op:
+        batch_op.drop_index(
+            "reading_waiting",
+            sqlite_where=sa.text("verdict = 'pending'"),
+            postgresql_where=sa.text("verdict = 'pending'"),
+        )
         batch_op.drop_index("reading_by_slot")
 
     op.drop_table("reading")
     with op.batch_alter_table("plan", schema=None) as batch_op:
+        batch_op.drop_index("plan_by_state")
+        batch_op.drop_index("plan_by_forecast")
         batch_op.drop_index(
             "one_live_plan_per_supply",
             sqlite_where=sa.text("state IN ('open', 'carted')"),

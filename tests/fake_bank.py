@@ -1,0 +1,268 @@
+"""A bank in memory: a book in which each key takes effect once, and answers that go wrong as a test scripts them."""
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.domain.payment import PaymentMethod
+from payments.adapter import (
+    Authorize,
+    Authorized,
+    Capabilities,
+    Capture,
+    Captured,
+    Declined,
+    DeclineKind,
+    MandateActive,
+    MandateRevoked,
+    Movement,
+    NotFound,
+    Notice,
+    OperationKind,
+    Outcome,
+    Pending,
+    Refund,
+    Refunded,
+    RequiresAction,
+    RevokeMandate,
+    Settlement,
+    SetupMandate,
+    Sync,
+    SyncOutcome,
+    Unknown,
+    Void,
+    Voided,
+)
+from payments.errors import InvalidRequest, NoticeRejected, NotSent, OutcomeUnknown
+from payments.money import Money
+
+Fault = Literal[
+    "not_sent",  # nothing leaves
+    "lost",  # it leaves and never arrives: no effect, no answer
+    "500",  # it arrives, has no effect, and the answer says nothing
+    "silent",  # it takes effect, and the answer is lost
+    "decline",
+    "pending",  # accepted, decided later by `decide`
+    "step_up",  # the customer must act
+    "delayed",  # no answer, nothing found; it arrives when `deliver` is called
+    "wrong_amount",  # an answer about another amount than was asked for
+]
+
+Request = SetupMandate | RevokeMandate | Authorize | Capture | Void | Refund
+
+
+@dataclass
+class Hold:
+    """Money the bank holds for us."""
+
+    reference: str
+    amount: Money
+    captured_minor: int = 0
+    voided: bool = False
+
+    @property
+    def left_minor(self) -> int:
+        """What may still be captured."""
+        return 0 if self.voided else self.amount.amount_minor - self.captured_minor
+
+
+@dataclass
+class FakeBank:
+    """An adapter and the bank behind it. `faults` holds, for each kind, what the next calls meet."""
+
+    around: Callable[[str], None] = lambda _where: None
+    """Called before and after each effect: where a test lets the gateway crash."""
+    faults: defaultdict[OperationKind, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
+    holds: dict[str, Hold] = field(default_factory=dict)
+    captures: dict[str, tuple[str, Money]] = field(default_factory=dict)
+    refunds: dict[str, tuple[str, Money]] = field(default_factory=dict)
+    answers: dict[str, Outcome] = field(default_factory=dict)
+    sent: list[tuple[OperationKind, str]] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+    _waiting: dict[str, Callable[[], Outcome]] = field(default_factory=dict)
+    _underway: list[tuple[str, Callable[[], Outcome]]] = field(default_factory=list)
+    _requests: dict[str, object] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            currencies=None,
+            manual_capture=True,
+            partial_capture=True,
+            multiple_captures=True,
+            void=True,
+            lookup_by_reference=True,
+            idempotency_window_s=None,
+            replays_5xx=False,
+            finality="final",
+            refund_right_days=0,
+            prenotify_days=0,
+        )
+
+    # What a test scripts and reads
+
+    def fail(self, kind: str, *faults: Fault) -> None:
+        """Let the next calls of this kind meet these faults, one each."""
+        self.faults[OperationKind(kind)].extend(faults)
+
+    def deliver(self) -> None:
+        """Let everything that was delayed on its way arrive now."""
+        with self._lock:
+            underway, self._underway = self._underway, []
+            for key, effect in underway:
+                if key not in self.answers:
+                    self.answers[key] = effect()
+
+    def decide(self) -> None:
+        """Decide everything that is pending."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+            for key, effect in waiting.items():
+                self.answers[key] = effect()
+
+    @property
+    def debited_minor(self) -> int:
+        """What left the customers' accounts, less what came back."""
+        out = sum(amount.amount_minor for _, amount in self.captures.values())
+        return out - sum(amount.amount_minor for _, amount in self.refunds.values())
+
+    @property
+    def held_minor(self) -> int:
+        """What is held and neither captured nor voided."""
+        return sum(hold.left_minor for hold in self.holds.values())
+
+    # The adapter
+
+    def setup_mandate(self, request: SetupMandate) -> Outcome:
+        return self._answer(OperationKind.SETUP_MANDATE, request, lambda: MandateActive(f"mandate:{request.reference}"))
+
+    def revoke_mandate(self, request: RevokeMandate) -> Outcome:
+        return self._answer(OperationKind.REVOKE_MANDATE, request, lambda: MandateRevoked(request.mandate_ref))
+
+    def authorize(self, request: Authorize) -> Outcome:
+        def effect() -> Outcome:
+            self.holds[f"hold:{request.reference}"] = Hold(request.reference, request.amount)
+            return Authorized(f"hold:{request.reference}", request.amount)
+
+        return self._answer(OperationKind.AUTHORIZE, request, effect)
+
+    def capture(self, request: Capture) -> Outcome:
+        def effect() -> Outcome:
+            hold = self.holds[request.authorization_ref]
+            if request.amount.amount_minor > hold.left_minor:
+                return Declined(DeclineKind.HARD, "not_held", "there is not so much held")
+            hold.captured_minor += request.amount.amount_minor
+            self.captures[request.reference] = (request.authorization_ref, request.amount)
+            return Captured(f"capture:{request.reference}", request.amount)
+
+        return self._answer(OperationKind.CAPTURE, request, effect)
+
+    def void(self, request: Void) -> Outcome:
+        def effect() -> Outcome:
+            hold = self.holds[request.authorization_ref]
+            if hold.left_minor == 0:
+                raise InvalidRequest("nothing_held", "there is nothing left to void")
+            left = Money(hold.left_minor, hold.amount.currency)
+            hold.voided = True
+            return Voided(f"void:{request.reference}", left)
+
+        return self._answer(OperationKind.VOID, request, effect)
+
+    def refund(self, request: Refund) -> Outcome:
+        def effect() -> Outcome:
+            _, captured = self.captures[request.capture_ref.removeprefix("capture:")]
+            back = sum(amount.amount_minor for of, amount in self.refunds.values() if of == request.capture_ref)
+            if back + request.amount.amount_minor > captured.amount_minor:
+                raise InvalidRequest("too_much", "more than was captured")
+            self.refunds[request.reference] = (request.capture_ref, request.amount)
+            return Refunded(f"refund:{request.reference}", request.amount)
+
+        return self._answer(OperationKind.REFUND, request, effect)
+
+    def sync(self, request: Sync) -> SyncOutcome:
+        self.around("sync")
+        with self._lock:
+            if request.reference in self.answers:
+                return self.answers[request.reference]
+            return Pending("later") if request.reference in self._waiting else NotFound()
+
+    def list_settlements(self, since_us: int) -> tuple[Settlement, ...]:
+        return tuple(one for one in self.settlements if one.settled_at_us >= since_us)
+
+    def parse_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
+        if headers.get("x-signature") != "good":
+            raise NoticeRejected("the signature is wrong")
+        return Notice("notice", tuple(body.decode().split(",")))
+
+    def movements(self, method_token: str) -> tuple[Movement, ...]:
+        """The whole book; this bank has one customer."""
+        assert method_token
+        rows = [
+            Movement(hold.reference, OperationKind.AUTHORIZE, Money(hold.left_minor, hold.amount.currency))
+            for hold in self.holds.values()
+            if hold.left_minor
+        ]
+        rows += [Movement(ref, OperationKind.CAPTURE, amount) for ref, (_, amount) in self.captures.items()]
+        rows += [Movement(ref, OperationKind.REFUND, amount) for ref, (_, amount) in self.refunds.items()]
+        return tuple(rows)
+
+    def _answer(self, kind: OperationKind, request: Request, effect: Callable[[], Outcome]) -> Outcome:
+        """Let the request meet its fault; the same key takes effect once and is answered the same."""
+        self.around(f"before {kind}")
+        with self._lock:
+            self.sent.append((kind, request.key))
+            if self._requests.setdefault(request.key, request) != request:
+                raise InvalidRequest("key_reused", "the key was used for another request")
+            outcome = self._meet(kind, request, effect)
+        self.around(f"after {kind}")
+        return outcome
+
+    def _meet(self, kind: OperationKind, request: Request, effect: Callable[[], Outcome]) -> Outcome:
+        if request.key in self.answers:
+            return self.answers[request.key]
+        fault = self.faults[kind].popleft() if self.faults[kind] else None
+        if fault == "not_sent":
+            raise NotSent("no route")
+        if fault == "500":
+            raise OutcomeUnknown("500")
+        if fault in {"pending", "step_up"}:
+            self._waiting[request.key] = effect
+        if fault == "delayed":
+            self._underway.append((request.key, effect))
+        if fault == "decline":
+            self.answers[request.key] = Declined(DeclineKind.SOFT, "insufficient_funds", "not enough money")
+        if fault in {None, "silent"}:
+            self.answers[request.key] = effect()
+        return SAID[fault] if fault in SAID else self.answers[request.key]
+
+
+SAID: dict[Fault | None, Outcome] = {
+    "pending": Pending("later"),
+    "step_up": RequiresAction("later", "https://bank.example/confirm"),
+    "lost": Unknown("timed out"),
+    "delayed": Unknown("timed out"),
+    "silent": Unknown("the answer was lost"),
+    "wrong_amount": Authorized("hold:else", Money(1, "EUR")),
+}
+
+
+@dataclass
+class FakeProviders:
+    """The one bank under every adapter name; tokens are only marked as sealed."""
+
+    bank: FakeBank
+
+    def open(self, name: str) -> FakeBank:
+        assert name
+        return self.bank
+
+    def seal(self, token: str, *, household_id: str, method_id: str) -> bytes:
+        assert household_id
+        assert method_id
+        return f"sealed:{token}".encode()
+
+    def token(self, method: PaymentMethod) -> str:
+        return method.token_sealed.decode().removeprefix("sealed:")
