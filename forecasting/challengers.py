@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.tools.sm_exceptions import ConvergenceWarning
-from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from forecasting.errors import InvalidInput
 
@@ -116,6 +114,10 @@ def _paths(used: Floats, seed: int, *, weekly: bool, max_iterations: int) -> Flo
     The series is scaled to mean 1 for the optimiser. A fit that did not converge is told by its warning and by its
     return values, and never used.
     """
+    # Loaded when first asked for, a night's work: it takes longer to load than any command of the product to run.
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning  # noqa: PLC0415
+    from statsmodels.tsa.exponential_smoothing.ets import ETSModel  # noqa: PLC0415
+
     scale = float(used.mean())
     model = ETSModel(
         used / scale, error="add", seasonal="add" if weekly else None, seasonal_periods=7 if weekly else None
