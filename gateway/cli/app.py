@@ -51,10 +51,10 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(operate.broker, name="broker")
 
 
-def main() -> None:
-    """Run one command."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command: these arguments, or the process's own."""
     try:
-        app()
+        app(args=arguments)
     except Exception as error:
         sentences = explain(error)
         if not sentences:

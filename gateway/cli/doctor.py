@@ -211,11 +211,11 @@ def _inside(gateway: Gateway) -> Iterator[Finding]:
     yield from _sealed(gateway, methods)
     failing = gateway.queue.waiting(failing_only=True)
     first = f"the first is {failing[0].step} {failing[0].subject_id}: {failing[0].last_error}" if failing else ""
-    yield _judge(not failing, f"{len(failing)} rows of work keep failing", first)
+    yield _judge(not failing, f"rows of work that keep failing: {len(failing)}", first)
     remedy = "see Orders and Money in the pages; the household is told too"
-    yield _judge(not unpaid, f"{len(unpaid)} orders are shipped and not paid", remedy)
+    yield _judge(not unpaid, f"orders shipped and not paid: {len(unpaid)}", remedy)
     remedy = "compare `replenish ledger check` with the provider's own pages"
-    yield _judge(not undecided, f"{len(undecided)} payments need a person to look at them", remedy)
+    yield _judge(not undecided, f"payments that a person has to look at: {len(undecided)}", remedy)
 
 
 def _shop(gateway: Gateway, shop: MerchantAccount) -> Finding:

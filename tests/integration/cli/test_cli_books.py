@@ -1,0 +1,163 @@
+"""`replenish ledger check` and `replenish quarantine`."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from gateway.assembly import Gateway, assemble
+from gateway.cli.processes import Simulator
+from gateway.config import read_settings, write_env_file
+from gateway.domain.household import Member
+from gateway.domain.stock import Device, Quarantined
+from gateway.steps.wallet import Limits, link_account, top_up
+from payments.adapter import Authorize, Authorized
+from payments.money import Money
+from tests.integration.cli.conftest import Replenish
+
+TOKEN = "pretend-token"
+LIMITS = Limits(standing=False, per_order_minor=5_000, per_period_minor=9_000, period_days=30)
+
+
+def opened(replenish: Replenish) -> Gateway:
+    return assemble(read_settings(replenish.data_dir))
+
+
+@pytest.fixture
+def with_balance(installed: Replenish) -> Replenish:
+    """A household that keeps 40.00 EUR with the gateway itself."""
+    gateway = opened(installed)
+    owner = only_member(gateway)
+    mandate = link_account(
+        gateway.services, owner, adapter_name="balance", token=owner.household_id, label="Balance", limits=LIMITS
+    )
+    top_up(gateway.services, owner, mandate.payment_method_id, 4_000)
+    gateway.close()
+    return installed
+
+
+@pytest.fixture
+def bank(installed: Replenish) -> Iterator[Simulator]:
+    """The sandbox bank; it keeps its book in the data directory, as a demonstration's does."""
+    with Simulator("bank", ["--port", "0", "--state", str(installed.data_dir / "bank"), "--token", TOKEN]) as running:
+        yield running
+
+
+@pytest.fixture
+def with_bank(installed: Replenish, bank: Simulator, monkeypatch: pytest.MonkeyPatch) -> Replenish:
+    """A household with an account at the sandbox bank."""
+    monkeypatch.setattr("gateway.cli.ledger.SECOND_LOOK_AFTER_S", 0.01)
+    url = f"http://127.0.0.1:{bank.port}"
+    settings, own = {"sandbox": {"url": url}}, {"sandbox": {"token": TOKEN}}
+    write_env_file(installed.data_dir, {"payment_settings": json.dumps(settings), "payment_secrets": json.dumps(own)})
+    account = {"token": "ana", "currency": "EUR", "balance_minor": 90_000}
+    httpx.post(f"{url}/accounts", json=account, headers={"Authorization": f"Bearer {TOKEN}"}).raise_for_status()
+    gateway = opened(installed)
+    link_account(
+        gateway.services, only_member(gateway), adapter_name="sandbox", token="ana", label="Current", limits=LIMITS
+    )
+    gateway.close()
+    return installed
+
+
+def only_member(gateway: Gateway) -> Member:
+    with gateway.unit_of_work.read() as tx:
+        (member,) = tx.find(Member, None)
+    return member
+
+
+def test_books_that_agree_are_status_0(with_balance: Replenish) -> None:
+    said = with_balance("ledger", "check")
+    assert said.status == 0
+    assert said.out == "All journals balance; ledger, operations and the providers' books agree.\n"
+
+
+def test_a_journal_that_does_not_balance_is_status_1(with_balance: Replenish) -> None:
+    with sqlite3.connect(with_balance.data_dir / "replenish.db") as database:
+        database.execute("UPDATE posting SET amount_minor = amount_minor + 1 WHERE amount_minor > 0")
+    said = with_balance("ledger", "check")
+    assert said.status == 1
+    assert "does not sum to zero" in said.out
+
+
+def test_money_that_only_the_provider_knows_is_status_1(with_bank: Replenish) -> None:
+    assert with_bank("ledger", "check").status == 0
+    gateway = opened(with_bank)
+    bank = gateway.providers.open("sandbox")
+    with sqlite3.connect(with_bank.data_dir / "replenish.db") as database:
+        (mandate_ref,) = database.execute("SELECT provider_ref FROM mandate").fetchone()
+    held = bank.authorize(Authorize("stolen", "stolen", Money(1_299, "EUR"), "ana", mandate_ref))
+    assert isinstance(held, Authorized)
+    gateway.close()
+    said = with_bank("ledger", "check")
+    assert said.status == 1
+    (line,) = said.lines
+    assert line.startswith("Rosa Street 12: stolen: ")
+
+
+def test_a_difference_that_is_gone_at_the_second_look_was_money_on_its_way(
+    with_bank: Replenish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = iter([["the bank is ahead of us"], []])
+    monkeypatch.setattr("gateway.cli.ledger._look", lambda _gateway: next(seen))
+    assert with_bank("ledger", "check").status == 0
+
+
+def test_a_demonstration_that_is_stopped_can_be_checked_too(with_bank: Replenish, bank: Simulator) -> None:
+    bank.stop()
+    said = with_bank("ledger", "check")
+    assert said.status == 0
+    assert "its book is opened for this check" in said.err
+
+
+def test_a_provider_that_cannot_be_asked_is_one_sentence(with_bank: Replenish, bank: Simulator) -> None:
+    bank.stop()
+    (with_bank.data_dir / "bank").rename(with_bank.data_dir / "somewhere-else")
+    assert with_bank.refused("ledger", "check").startswith("not sent: ")
+    (with_bank.data_dir / "replenish.env").unlink()
+    assert "the sandbox adapter's setting url" in with_bank.refused("ledger", "check")
+
+
+def test_quarantined_messages_are_listed_newest_first_and_shown_whole(installed: Replenish) -> None:
+    installed("device", "add", "fridge", "--name", "Fridge")
+    gateway = opened(installed)
+    with gateway.unit_of_work.begin() as tx:
+        (device,) = tx.find(Device, None)
+        first = Quarantined(
+            id=tx.new_id(),
+            household_id=device.household_id,
+            device_id=device.id,
+            inbox_id=1,
+            sender=device.id,
+            topic=f"replenish/v1/{device.id}/telemetry",
+            reason="not-json",
+            detail="byte 0",
+            payload=b"RP1\x1b[2Jmilk" + bytes(range(16)),
+            received_us=1_795_503_600_000_000,
+        )
+        second = replace(first, id=tx.new_id(), inbox_id=2, sender="", reason="too-big", detail="\x1b[31mred")
+        tx.add(first)
+        tx.add(second)
+    gateway.close()
+    said = installed("quarantine", "list")
+    assert [line.split("  ")[0] for line in said.lines] == [second.id, first.id]
+    assert said.lines[1] == f"{first.id}  2026-11-24 07:00  {device.id}  not-json  byte 0"
+    assert "\x1b" not in said.out
+    assert installed("quarantine", "list", "--limit", "1").lines == said.lines[:1]
+    shown = installed("quarantine", "show", first.id)
+    assert shown.lines[1:5] == [
+        "Reason: not-json",
+        "Detail: byte 0",
+        f"Sender: {device.id}",
+        f"Topic:  replenish/v1/{device.id}/telemetry",
+    ]
+    assert shown.lines[5] == "00000  52 50 31 1b 5b 32 4a 6d 69 6c 6b 00 01 02 03 04  RP1.[2Jmilk....."
+    assert len(shown.lines) == 7
+
+
+def test_an_unknown_message_is_one_sentence(installed: Replenish) -> None:
+    assert installed("quarantine", "list").out == ""
+    assert installed.refused("quarantine", "show", "7").startswith("no quarantined message has the id 7")
