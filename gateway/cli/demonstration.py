@@ -266,9 +266,9 @@ class Demonstration:
         story = Story(
             seed=DEFAULT_SEED if chosen.seed is None else chosen.seed,
             days=DEFAULT_DAYS if chosen.days is None else chosen.days,
-            bank_token=secrets.token_urlsafe(24),
-            shop_token=secrets.token_urlsafe(24),
-            notice_secret=secrets.token_urlsafe(24),
+            bank_token=secrets.token_hex(24),
+            shop_token=secrets.token_hex(24),
+            notice_secret=secrets.token_hex(24),
         )
         self._save(story)
         return story
