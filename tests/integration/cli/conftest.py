@@ -14,8 +14,6 @@ from gateway.cli import main
 from gateway.cli.installation import initialise
 from gateway.config import Settings
 
-START_S = 30
-
 
 @dataclass(frozen=True)
 class Said:
@@ -61,21 +59,20 @@ class Replenish:
         assert sentence.startswith("replenish: ")
         return sentence.removeprefix("replenish: ")
 
+    def command(self, *arguments: str, data_dir: bool = True) -> list[str]:
+        """The words that start a process of its own."""
+        where = ["--data-dir", str(self.data_dir)] if data_dir else []
+        return [sys.executable, "-c", "from gateway.cli import main; main()", *arguments, *where]
+
     def process(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        """Start one command as a process of its own."""
+        """Start one command as a process and session of its own."""
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from gateway.cli import main; main()",
-                *arguments,
-                "--data-dir",
-                str(self.data_dir),
-            ],
+            self.command(*arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
             env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", **environment},  # noqa: TID251 — a child's own
         )
 

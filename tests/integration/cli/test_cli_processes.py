@@ -1,0 +1,177 @@
+"""The commands that stay: they start, share the work, and stop leaving nothing behind."""
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from devices import Identity, Reading, RealClock, Report
+from devices.client import Broker, DeviceClient
+from gateway.cli import app
+from gateway.cli.terminal import CommandFailed
+from tests.integration.cli.conftest import Replenish
+from tests.integration.intake.wire import eventually
+
+STOP_S = 20
+START_S = 40
+
+
+class Running:
+    """One command as a process of its own, in a session of its own."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+
+    def said(self, beginning: str) -> str:
+        """The first line of its standard error that begins so; fails when it ends before."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if line.startswith(beginning):
+                return line.strip()
+        raise AssertionError(f"it ended with {self.process.wait(STOP_S)} and never said {beginning!r}")
+
+    def stop(self) -> int:
+        """Ask it to stop; its status. Nothing of its session may be left."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(STOP_S)
+        with pytest.raises(ProcessLookupError):
+            os.killpg(self.process.pid, 0)
+        return status
+
+
+@pytest.fixture
+def start(installed: Replenish) -> Iterator[Callable[..., Running]]:
+    """Start commands; what a test forgets to stop is killed."""
+    with ExitStack() as stack:
+
+        def run(*arguments: str, **environment: str) -> Running:
+            process = stack.enter_context(installed.process(*arguments, **environment))
+            stack.callback(process.kill)
+            return Running(process)
+
+        yield run
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_serve_starts_answers_and_stops_leaving_nothing(start: Callable[..., Running]) -> None:
+    mqtt = free_port()
+    serving = start("serve", REPLENISH_MQTT_PORT=str(mqtt))
+    address = serving.said("Web on ").removeprefix("Web on ")
+    eventually(lambda: is_open(mqtt), START_S)
+    for path in ("/healthz", "/readyz"):
+        assert httpx.get(address + path, timeout=START_S, trust_env=False).status_code == 200
+    assert serving.stop() == 0
+    assert not is_open(mqtt)
+
+
+def test_serve_ends_with_its_parent_where_that_is_asked_for(start: Callable[..., Running]) -> None:
+    serving = start("serve", "--exit-with-parent")
+    serving.said("Web on ")
+    assert serving.process.stdin is not None
+    serving.process.stdin.close()
+    assert serving.process.wait(STOP_S) == 0
+
+
+def test_a_busy_broker_port_is_one_sentence(start: Callable[..., Running]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        refused = start("ingest", REPLENISH_MQTT_PORT=str(port))
+        said = refused.said("replenish: ")
+        assert said.startswith(f"replenish: Cannot listen for devices on 127.0.0.1:{port}")
+        assert refused.process.wait(STOP_S) == 1
+
+
+def test_a_reading_that_comes_in_at_one_process_is_forecast_by_another_and_seen_at_a_third(
+    installed: Replenish, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    mqtt, (device,) = free_port(), fleet(installed, tmp_path / "fleet.json", 1)
+    token = installed("member", "token", "ana@example.org").out.strip()
+    ingest = start("ingest", REPLENISH_MQTT_PORT=str(mqtt))
+    workers = [start("work"), start("work")]
+    web = start("web")
+    address = web.said("Web on ").removeprefix("Web on ")
+    eventually(lambda: is_open(mqtt), START_S)
+    asyncio.run(report(device, mqtt, tmp_path / "outbox.sqlite3", left=0.4))
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as api:
+        eventually(lambda: milk(api)["forecast"] is not None, START_S)
+        assert milk(api)["level"]["quantity"] == 0.4
+    assert [one.stop() for one in (ingest, *workers, web)] == [0, 0, 0, 0]
+
+
+def test_simulated_devices_speak_to_a_real_broker_with_a_progress_line(
+    installed: Replenish, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    mqtt, credentials = free_port(), tmp_path / "fleet.json"
+    fleet(installed, credentials, 2)
+    serving = start("ingest", REPLENISH_MQTT_PORT=str(mqtt))
+    eventually(lambda: is_open(mqtt), START_S)
+    screen, terminal = pty.openpty()
+    command = ["simulate", "fridge", "--broker", f"127.0.0.1:{mqtt}", "--count", "2", "--credentials", str(credentials)]
+    with subprocess.Popen(installed.command(*command, data_dir=False), stderr=terminal, text=True) as devices:
+        os.close(terminal)
+        wanted = f"2 devices to 127.0.0.1:{mqtt}: 2 messages said, 0 not acknowledged, 0 refused"
+        shown = ""
+        while wanted not in shown:
+            shown += os.read(screen, 4096).decode()
+        devices.send_signal(signal.SIGTERM)
+        assert devices.wait(STOP_S) == 0
+    os.close(screen)
+    assert serving.stop() == 0
+
+
+def test_a_wrong_kind_of_device_is_one_sentence() -> None:
+    with pytest.raises(CommandFailed, match="no such kind of device: toaster; choose one of fridge"):
+        app(["simulate", "toaster", "--broker", "127.0.0.1:1883"], standalone_mode=False)
+
+
+def test_a_credentials_file_that_is_not_there_is_one_sentence(replenish: Replenish) -> None:
+    options = ("--broker", "127.0.0.1:1883", "--credentials", "/nowhere/fleet.json")
+    command = replenish.command("simulate", "fridge", *options, data_dir=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
+    assert ended.returncode != 0
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("/nowhere/fleet.json: ")
+
+
+def fleet(replenish: Replenish, path: Path, count: int) -> list[dict[str, str]]:
+    """Add fridges and return their credentials."""
+    for number in range(count):
+        assert replenish("device", "add", "fridge", "--name", f"F{number}", "--credentials", str(path)).status == 0
+    credentials: list[dict[str, str]] = json.loads(path.read_text())
+    return credentials
+
+
+async def report(device: dict[str, str], port: int, outbox: Path, *, left: float) -> None:
+    """Say once how much milk is left, and wait for the gateway's acknowledgement."""
+    identity = Identity.from_private_hex(device["device_id"], device["private_key"])
+    async with DeviceClient(identity, Broker("127.0.0.1", port, device["secret"]), outbox) as client:
+        client.report(Report(RealClock().wall_us(), (Reading("milk", "left", left, "l"),)))
+        await client.drained(START_S)
+
+
+def milk(api: httpx.Client) -> dict[str, Any]:
+    answer = api.get("/api/v1/supplies").raise_for_status()
+    return next(one for one in answer.json()["items"] if one["kind"] == "milk")
