@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from forecasting.depletion import Depletion
+from forecasting.depletion import Depletion, Floats, depletion_survival
 from forecasting.errors import InvalidInput
 from forecasting.local_days import DAY_US
 
@@ -114,10 +114,15 @@ def order_by(
 
 def delivery_risk(depletion: Depletion, at_us: int, lead_time: LeadTime, wait_days: float) -> float:
     """P(empty before the delivery) of an order asked for at `at_us`, with `wait_days` added to every lead time."""
-    arrivals = [
-        depletion.exposure_until(at_us + round((days + wait_days) * DAY_US)) for days in range(len(lead_time.shares))
-    ]
-    return float(np.array(lead_time.shares) @ depletion.risks(np.array(arrivals)))
+    arrivals = _arrivals(depletion, at_us, lead_time, wait_days)
+    return float(np.array(lead_time.shares) @ depletion.risks(arrivals))
+
+
+def _arrivals(depletion: Depletion, at_us: int, lead_time: LeadTime, wait_days: float) -> Floats:
+    """The exposure until each possible delivery of an order asked for at `at_us`."""
+    return np.array(
+        [depletion.exposure_until(at_us + round((days + wait_days) * DAY_US)) for days in range(len(lead_time.shares))]
+    )
 
 
 def reorder_level(
@@ -131,9 +136,12 @@ def reorder_level(
     """The level, in units, at which an order placed now would just keep the service level: the reorder point."""
     _check(service_level, slowness_days, review_days)
 
+    known = replace(depletion, level=replace(depletion.level, sd=0.0, at_us=depletion.now_us, alive_us=None))
+    arrivals = _arrivals(known, depletion.now_us, lead_time, slowness_days + review_days)
+    shares = np.array(lead_time.shares)
+
     def risk_with(level: float) -> float:
-        known = replace(depletion.level, mean=level, sd=0.0, at_us=depletion.now_us, alive_us=None)
-        return delivery_risk(replace(depletion, level=known), depletion.now_us, lead_time, slowness_days + review_days)
+        return float(shares @ (1 - depletion_survival(np.array(level), depletion.demand, arrivals)))
 
     low, high = 0.0, depletion.demand.daily
     for _ in range(_BISECTIONS):

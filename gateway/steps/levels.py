@@ -69,10 +69,12 @@ def record_reading(tx: Transaction, device: Device, slot: Slot, said: Said, mess
         _settle_pending(tx, slot, outcome.settled)
     if late:
         return
-    _save_level(tx, level, tracker, outcome, row, keeps_word=slot.measure is Measure.COUNTER)
+    moved = _save_level(tx, level, tracker, outcome, row, keeps_word=slot.measure is Measure.COUNTER)
     if refill is not None:
         save_refill(tx, slot, refill, row.id, now_us)
-    if slot.supply_id is not None:
+    has_moved = (moved.quantity, moved.state, moved.signed) != (level.quantity, level.state, level.signed)
+    # What did not move is forecast once a day: nothing new was learned but that nothing was used.
+    if slot.supply_id is not None and (has_moved or refill is not None or level.reading_id is None):
         tx.enqueue("forecast", slot.household_id, slot.supply_id, due_us=now_us)
 
 
@@ -193,7 +195,7 @@ def _save_level(
     row: Reading,
     *,
     keeps_word: bool,
-) -> None:
+) -> Level:
     stretches = (*level.consumed, *((one.used, one.from_us, one.to_us) for one in outcome.consumed))
     counted = row.verdict in {Verdict.COUNTED, Verdict.UNCHANGED, Verdict.REFILL}
     moved = replace(
@@ -208,6 +210,7 @@ def _save_level(
         by_hand=False if counted else level.by_hand,
     )
     tx.save(moved)
+    return moved
 
 
 def _settle_pending(tx: Transaction, slot: Slot, settled: forecasting.Settled) -> None:

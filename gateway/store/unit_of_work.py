@@ -4,29 +4,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Engine, text
 
 from gateway.domain.errors import NotFound
 from gateway.domain.records import WorkItem
 from gateway.steps.ports import LeaseLost, Scalar
-from gateway.store import mapping
-from gateway.store.tables import CursorRow, WorkRow
+from gateway.store import mapping, statements
 
 Entity = TypeVar("Entity")
 
 LEASE_US = 60_000_000
 MAX_FOUND = 5_000
 PAGE = 1_000
-
-_work: Any = WorkRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
-_cursor: Any = CursorRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
-
-
-def table(entity: type) -> Any:
-    """Return the SQLAlchemy table of an entity type."""
-    return mapping.row_type(entity).__table__
 
 
 class SqlTransaction:
@@ -49,11 +38,9 @@ class SqlTransaction:
         return found
 
     def seek(self, entity: type[Entity], household_id: str, entity_id: str) -> Entity | None:
-        rows = table(entity)
-        query = select(rows).where(rows.c.id == entity_id)
-        if "household_id" in rows.c:
-            query = query.where(rows.c.household_id == household_id)
-        row = self.connection.execute(query).first()
+        kind: Any = entity
+        parameters = {"id": entity_id, statements.HOUSEHOLD: household_id}
+        row = self.connection.execute(statements.seek(kind), parameters).first()
         return None if row is None else mapping.to_entity(entity, row)
 
     def find(
@@ -65,30 +52,36 @@ class SqlTransaction:
         before: str | None = None,
         **equals: Scalar | frozenset[str],
     ) -> list[Entity]:
-        rows = table(entity)
-        query = select(rows)
-        if household_id is not None:
-            query = query.where(rows.c.household_id == household_id)
-        if before is not None:
-            query = query.where(rows.c.id < before)
+        kind: Any = entity
+        compared: list[tuple[str, statements.Comparison]] = []
+        limit = MAX_FOUND if newest is None else min(newest, MAX_FOUND)
+        parameters: dict[str, Any] = {statements.LIMIT: limit}
         for name, value in equals.items():
-            column = rows.c[name]
-            if isinstance(value, frozenset):
-                query = query.where(column.in_(sorted(value)))
-            else:
-                query = query.where(column.is_(None) if value is None else column == value)
-        if newest is None:
-            query = query.order_by(rows.c.id).limit(MAX_FOUND)
-        else:
-            query = query.order_by(rows.c.id.desc()).limit(min(newest, MAX_FOUND))
-        return [mapping.to_entity(entity, row) for row in self.connection.execute(query)]
+            if value is None:
+                compared.append((name, "is_null"))
+                continue
+            is_set = isinstance(value, frozenset)
+            compared.append((name, "is_one_of" if is_set else "equals"))
+            parameters[name] = sorted(value) if isinstance(value, frozenset) else value
+        if household_id is not None:
+            parameters[statements.HOUSEHOLD] = household_id
+        if before is not None:
+            parameters[statements.BEFORE] = before
+        query = statements.find(
+            kind,
+            tuple(compared),
+            scoped=household_id is not None,
+            newest_first=newest is not None,
+            has_before=before is not None,
+        )
+        return [mapping.to_entity(entity, row) for row in self.connection.execute(query, parameters)]
 
     def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
-        rows = table(entity)
+        kind: Any = entity
         after = ""
         while True:
-            query = select(rows).where(rows.c.household_id == household_id, rows.c.id > after)
-            page = self.connection.execute(query.order_by(rows.c.id).limit(PAGE)).all()
+            parameters = {statements.HOUSEHOLD: household_id, statements.AFTER: after, statements.LIMIT: PAGE}
+            page = self.connection.execute(statements.page(kind), parameters).all()
             for row in page:
                 yield mapping.to_entity(entity, row)
             if len(page) < PAGE:
@@ -96,67 +89,47 @@ class SqlTransaction:
             after = page[-1].id
 
     def add(self, entity: object) -> None:
-        self.connection.execute(insert(table(type(entity))).values(mapping.to_values(entity)))
+        kind: Any = type(entity)
+        self.connection.execute(statements.add(kind), mapping.to_values(entity))
 
     def save(self, entity: object) -> None:
-        rows = table(type(entity))
+        kind: Any = type(entity)
         values = mapping.to_values(entity)
-        # The key is not written again: SQLite would look through every table that refers to it, once for each.
-        key = {column.name for column in rows.primary_key.columns}
-        changes = {name: value for name, value in values.items() if name not in key}
-        changed = self.connection.execute(update(rows).where(*self._key(rows, values)).values(changes))
+        changed = self.connection.execute(statements.save(kind), values | statements.key_of(kind, values))
         if changed.rowcount != 1:
-            raise NotFound(type(entity).__name__.lower(), values["id"])
+            raise NotFound(kind.__name__.lower(), values["id"])
 
     def remove(self, entity: object) -> None:
-        rows = table(type(entity))
-        self.connection.execute(delete(rows).where(*self._key(rows, mapping.to_values(entity))))
-
-    @staticmethod
-    def _key(rows: Any, values: dict[str, Any]) -> list[Any]:
-        return [rows.c[column.name] == values[column.name] for column in rows.primary_key.columns]
+        kind: Any = type(entity)
+        self.connection.execute(statements.remove(kind), statements.key_of(kind, mapping.to_values(entity)))
 
     # Work
 
     def enqueue(
         self, step: str, household_id: str | None, subject_id: str, *, due_us: int, not_before_wall_us: int = 0
     ) -> None:
-        dialect_insert = sqlite_insert if self.connection.dialect.name == "sqlite" else postgresql_insert
-        row = dialect_insert(_work).values(
-            id=self.new_id(),
-            step=step,
-            household_id=household_id,
-            subject_id=subject_id,
-            due_us=due_us,
-            not_before_wall_us=not_before_wall_us,
-            lease_until_wall_us=0,
-            lease_holder="",
-            fence=0,
-            generation=0,
-            tries=0,
-            last_error="",
-        )
-        self.connection.execute(
-            row.on_conflict_do_update(
-                index_elements=["step", "subject_id"],
-                set_={
-                    "due_us": due_us,
-                    "not_before_wall_us": not_before_wall_us,
-                    "generation": _work.c.generation + 1,
-                    "tries": 0,
-                    "last_error": "",
-                },
-            )
-        )
+        row = {
+            "id": self.new_id(),
+            "step": step,
+            "household_id": household_id,
+            "subject_id": subject_id,
+            "due_us": due_us,
+            "not_before_wall_us": not_before_wall_us,
+            "lease_until_wall_us": 0,
+            "lease_holder": "",
+            "fence": 0,
+            "generation": 0,
+            "tries": 0,
+            "last_error": "",
+        }
+        self.connection.execute(statements.enqueue(self.connection.dialect.name), row)
 
     def cancel_work(self, step: str, subject_id: str) -> None:
-        self.connection.execute(delete(_work).where(_work.c.step == step, _work.c.subject_id == subject_id))
+        self.connection.execute(statements.CANCEL_WORK, {"p_step": step, "p_subject": subject_id})
 
     def is_waiting(self, step: str, subject_id: str, *, due_by_us: int | None = None) -> bool:
-        query = select(_work.c.id).where(_work.c.step == step, _work.c.subject_id == subject_id)
-        if due_by_us is not None:
-            query = query.where(_work.c.due_us <= due_by_us)
-        return self.connection.execute(query).first() is not None
+        due_us = self.connection.execute(statements.WAITING, {"p_step": step, "p_subject": subject_id}).scalar()
+        return due_us is not None and (due_by_us is None or due_us <= due_by_us)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -164,38 +137,29 @@ class SqlTransaction:
             yield
 
     def hold(self, item: WorkItem) -> None:
-        held = self.connection.execute(
-            update(_work)
-            .where(_work.c.id == item.id, _work.c.fence == item.fence)
-            .values(lease_until_wall_us=self._wall_us() + LEASE_US)
-        )
+        mine = {"p_id": item.id, "p_fence": item.fence}
+        held = self.connection.execute(statements.HOLD, mine | {"p_until": self._wall_us() + LEASE_US})
         if held.rowcount != 1:
             raise LeaseLost(item)
 
     def complete(self, item: WorkItem) -> None:
-        done = self.connection.execute(
-            delete(_work).where(
-                _work.c.id == item.id, _work.c.fence == item.fence, _work.c.generation == item.generation
-            )
-        )
+        mine = {"p_id": item.id, "p_fence": item.fence}
+        done = self.connection.execute(statements.COMPLETE, mine | {"p_generation": item.generation})
         if done.rowcount == 1:
             return
         # Somebody asked again while the step ran: keep the row and let it be claimed once more.
-        freed = self.connection.execute(
-            update(_work).where(_work.c.id == item.id, _work.c.fence == item.fence).values(lease_until_wall_us=0)
-        )
-        if freed.rowcount != 1:
+        if self.connection.execute(statements.FREE, mine).rowcount != 1:
             raise LeaseLost(item)
 
     # The inbox cursor
 
     def cursor(self, name: str) -> int:
-        return int(self.connection.execute(select(_cursor.c.position).where(_cursor.c.name == name)).scalar() or 0)
+        return int(self.connection.execute(statements.CURSOR, {"p_name": name}).scalar() or 0)
 
     def move_cursor(self, name: str, position: int) -> None:
-        moved = self.connection.execute(update(_cursor).where(_cursor.c.name == name).values(position=position))
+        moved = self.connection.execute(statements.MOVE_CURSOR, {"p_name": name, "p_position": position})
         if moved.rowcount == 0:
-            self.connection.execute(insert(_cursor).values(name=name, position=position))
+            self.connection.execute(statements.ADD_CURSOR, {"name": name, "position": position})
 
 
 class SqlUnitOfWork:

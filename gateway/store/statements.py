@@ -1,0 +1,127 @@
+"""The SQL the unit of work runs, each shape built once: building a statement costs more than running it."""
+
+from functools import cache
+from typing import Any, Literal
+
+from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gateway.store import mapping
+from gateway.store.tables import CursorRow, WorkRow
+
+Comparison = Literal["equals", "is_null", "is_one_of"]
+# Parameters beside the columns' own names; no column is called so.
+HOUSEHOLD, BEFORE, AFTER, LIMIT, KEY = "p_household", "p_before", "p_after", "p_limit", "p_key_"
+
+work: Any = WorkRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+cursors: Any = CursorRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+
+
+def table(entity: Any) -> Any:
+    """Return the SQLAlchemy table of an entity type."""
+    return mapping.row_type(entity).__table__
+
+
+@cache
+def find(
+    entity: Any, compared: tuple[tuple[str, Comparison], ...], *, scoped: bool, newest_first: bool, has_before: bool
+) -> Select[Any]:
+    """Return the statement that reads an entity's rows by these columns, ordered by id and limited."""
+    rows = table(entity)
+    query = select(rows)
+    if scoped:
+        query = query.where(rows.c.household_id == bindparam(HOUSEHOLD))
+    if has_before:
+        query = query.where(rows.c.id < bindparam(BEFORE))
+    for name, comparison in compared:
+        column = rows.c[name]
+        match comparison:
+            case "is_null":
+                query = query.where(column.is_(None))
+            case "equals":
+                query = query.where(column == bindparam(name))
+            case "is_one_of":
+                query = query.where(column.in_(bindparam(name, expanding=True)))
+    order = rows.c.id.desc() if newest_first else rows.c.id
+    return query.order_by(order).limit(bindparam(LIMIT))
+
+
+@cache
+def seek(entity: Any) -> Select[Any]:
+    """Return the statement that reads one row by its id, of one household where it belongs to one."""
+    rows = table(entity)
+    query = select(rows).where(rows.c.id == bindparam("id"))
+    return query.where(rows.c.household_id == bindparam(HOUSEHOLD)) if "household_id" in rows.c else query
+
+
+@cache
+def page(entity: Any) -> Select[Any]:
+    """Return the statement that reads one page of a household's rows after an id."""
+    rows = table(entity)
+    query = select(rows).where(rows.c.household_id == bindparam(HOUSEHOLD), rows.c.id > bindparam(AFTER))
+    return query.order_by(rows.c.id).limit(bindparam(LIMIT))
+
+
+@cache
+def add(entity: Any) -> Insert:
+    """Return the statement that writes one new row."""
+    return insert(table(entity))
+
+
+@cache
+def save(entity: Any) -> Update:
+    """Return the statement that writes a row back by its key; the key itself is not written again.
+
+    SQLite would look for a changed key through every table that refers to it, once for each.
+    """
+    rows = table(entity)
+    key = [column.name for column in rows.primary_key.columns]
+    changes: dict[str, Any] = {column.name: bindparam(column.name) for column in rows.columns if column.name not in key}
+    return update(rows).where(*(rows.c[name] == bindparam(KEY + name) for name in key)).values(changes)
+
+
+@cache
+def remove(entity: Any) -> Delete:
+    """Return the statement that deletes one row by its key."""
+    rows = table(entity)
+    return delete(rows).where(*(column == bindparam(KEY + column.name) for column in rows.primary_key.columns))
+
+
+def key_of(entity: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that name a row by its key."""
+    return {KEY + column.name: values[column.name] for column in table(entity).primary_key.columns}
+
+
+# Work
+
+
+@cache
+def enqueue(dialect: str) -> Insert:
+    """Return the statement that leaves a row of work, or asks for the one that is there once more."""
+    row: Any = (sqlite_insert if dialect == "sqlite" else postgresql_insert)(work).values(
+        {column.name: bindparam(column.name) for column in work.columns}
+    )
+    asked_again = {
+        "due_us": row.excluded.due_us,
+        "not_before_wall_us": row.excluded.not_before_wall_us,
+        "generation": work.c.generation + 1,
+        "tries": 0,
+        "last_error": "",
+    }
+    statement: Insert = row.on_conflict_do_update(index_elements=["step", "subject_id"], set_=asked_again)
+    return statement
+
+
+CANCEL_WORK = delete(work).where(work.c.step == bindparam("p_step"), work.c.subject_id == bindparam("p_subject"))
+WAITING = select(work.c.due_us).where(work.c.step == bindparam("p_step"), work.c.subject_id == bindparam("p_subject"))
+_is_mine = (work.c.id == bindparam("p_id"), work.c.fence == bindparam("p_fence"))
+HOLD = update(work).where(*_is_mine).values(lease_until_wall_us=bindparam("p_until"))
+COMPLETE = delete(work).where(*_is_mine, work.c.generation == bindparam("p_generation"))
+FREE = update(work).where(*_is_mine).values(lease_until_wall_us=0)
+
+# The inbox cursor
+
+CURSOR = select(cursors.c.position).where(cursors.c.name == bindparam("p_name"))
+MOVE_CURSOR = update(cursors).where(cursors.c.name == bindparam("p_name")).values(position=bindparam("p_position"))
+ADD_CURSOR = insert(cursors)
