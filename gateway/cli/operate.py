@@ -153,7 +153,8 @@ def run_web(gateway: Gateway, *, listening: socket.socket, exit_with_parent: boo
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens there; a busy port is one clear sentence."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's delay off only where the socket says that it is TCP: else every answer waits 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
