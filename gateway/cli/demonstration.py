@@ -174,6 +174,7 @@ class Demonstration:
         self._shop = stack.enter_context(Simulator("shop", shop_arguments))
         gateway = assemble(self._settings(story, web_port=web_port, undo_seconds=undo_seconds))
         stack.callback(gateway.close)
+        gateway.queue.end_leases()  # of a demonstration that was killed
         self._open_shop(gateway, story)
         intake = make_intake(gateway)
         assert isinstance(intake, EmbeddedIntake)

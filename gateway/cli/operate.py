@@ -48,8 +48,10 @@ def init(
 
 def serve(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWithParent = False) -> None:
     """Run everything in one process: broker or session, workers, web."""
-    with _opened_for_web(data_dir, port) as (gateway, listening), running_intake(gateway), running_worker(gateway):
-        run_web(gateway, exit_with_parent=exit_with_parent, listening=listening)
+    with _opened_for_web(data_dir, port) as (gateway, listening):
+        gateway.queue.end_leases()  # of a process that was killed; else its work would wait for a minute
+        with running_intake(gateway), running_worker(gateway):
+            run_web(gateway, exit_with_parent=exit_with_parent, listening=listening)
 
 
 def web(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWithParent = False) -> None:

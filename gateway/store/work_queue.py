@@ -102,6 +102,15 @@ class WorkQueue:
                 .values(lease_until_wall_us=0, not_before_wall_us=self._wall_us() + pause, last_error=error[:1000])
             )
 
+    def end_leases(self) -> None:
+        """Free all that is leased: for a process that has the work to itself and has just begun, as after a kill.
+
+        Should a worker live after all, the fence refuses what it brings, and what it asked outside is asked again
+        under the same key.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(update(_work).where(_work.c.lease_until_wall_us > 0).values(lease_until_wall_us=0))
+
     def is_idle(self, now_us: int, *, besides: frozenset[str]) -> bool:
         """Say whether no work but these steps is due at this time, leased or waiting for real time included."""
         with self._engine.connect() as connection:
