@@ -1,0 +1,242 @@
+"""Every entity in its table, and what the tables forbid whatever races."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
+
+from gateway.domain.approval import Approval, ApprovalState
+from gateway.domain.cart import Cart
+from gateway.domain.errors import NotFound
+from gateway.domain.household import Household, Member
+from gateway.domain.order import Order, OrderState
+from gateway.domain.payment import Attempt, AttemptState, Operation, OperationKind, OperationState
+from gateway.domain.replenishment import Plan, PlanState
+from gateway.domain.stock import Device, Reading, Supply, Verdict
+from gateway.steps.ports import Transaction
+from gateway.store import mapping, migrate
+from gateway.store.engine import open_engine, sqlite_url
+from gateway.store.vault import Vault, VaultError
+from tests.builders import HOME, IN_ORDER, WITHOUT_HOUSEHOLD, build, whole_story
+from tests.homes import home
+from tests.rig import Rig
+
+OpenRig = Callable[..., Rig]
+
+
+def test_the_builders_know_every_entity_there_is_a_table_for() -> None:
+    assert set(IN_ORDER) == set(mapping.ROWS)
+
+
+@pytest.mark.parametrize("kind", IN_ORDER, ids=lambda kind: kind.__name__)
+def test_an_entity_comes_back_as_it_was_written(open_rig: OpenRig, kind: type[Any]) -> None:
+    rig = open_rig(*whole_story())
+    written = build(kind)
+    with rig.store.read() as tx:
+        assert tx.get(kind, HOME, written.id) == written
+    rig.save(written)
+    with rig.store.read() as tx:
+        assert tx.get(kind, HOME, written.id) == written
+        assert tx.find(kind, None, id=written.id) == [written]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in IN_ORDER if kind not in WITHOUT_HOUSEHOLD], ids=lambda k: k.__name__)
+def test_another_households_row_is_not_found(open_rig: OpenRig, kind: type[Any]) -> None:
+    rig = open_rig(*whole_story(), build(Household, id="else", household_id="else"))
+    one = build(kind)
+    with rig.store.read() as tx:
+        with pytest.raises(NotFound):
+            tx.get(kind, "else", one.id)
+        assert tx.seek(kind, "else", one.id) is None
+        assert one not in tx.find(kind, "else")
+        assert one not in list(tx.every(kind, "else"))
+
+
+def test_what_is_gone_cannot_be_saved(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    with pytest.raises(NotFound), rig.store.begin() as tx:
+        tx.save(build(Supply, id="never"))
+
+
+def test_a_row_cannot_refer_to_another_households(open_rig: OpenRig) -> None:
+    rig = open_rig(*home(), build(Household, id="else", household_id="else"))
+    with pytest.raises(IntegrityError):
+        rig.add(build(Reading, household_id="else"))
+
+
+def test_a_page_goes_on_where_the_last_one_ended(open_rig: OpenRig) -> None:
+    readings = [build(Reading, id=f"reading-{number:03d}", seq=number) for number in range(10)]
+    rig = open_rig(*home(), *readings)
+    first = rig.rows(Reading, newest=4)
+    assert [one.seq for one in first] == [9, 8, 7, 6]
+    assert [one.seq for one in rig.rows(Reading, newest=4, before=first[-1].id)] == [5, 4, 3, 2]
+
+
+def test_rows_are_found_by_any_of_several_values_and_by_none(open_rig: OpenRig) -> None:
+    rig = open_rig(*home(), build(Reading), build(Reading, id="second", state="low", verdict=Verdict.PENDING))
+    wanted = frozenset({Verdict.PENDING, Verdict.OUTLIER})
+    assert [one.id for one in rig.rows(Reading, verdict=wanted)] == ["second"]
+    assert [one.id for one in rig.rows(Reading, state=None)] == ["reading"]
+    assert rig.rows(Reading, verdict=frozenset[str]()) == []
+
+
+def test_the_waiting_readings_are_found_without_reading_a_slots_whole_history(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    with rig.engine.connect() as connection:
+        plan = connection.execute(
+            text(
+                "EXPLAIN QUERY PLAN SELECT * FROM reading WHERE household_id = 'home' AND slot_id = 'milk-slot'"
+                " AND verdict = 'pending' ORDER BY id DESC LIMIT 20"
+            )
+        ).all()
+    assert "reading_waiting" in str(plan)
+
+
+ALREADY_ONE: list[tuple[str, Any, Any]] = [
+    (
+        "live plan for a supply",
+        build(Plan, id="second", state=PlanState.OPEN),
+        build(Plan, id="second", state=PlanState.DROPPED),
+    ),
+    (
+        "standing approval of a cart",
+        build(Approval, id="second"),
+        build(Approval, id="second", state=ApprovalState.UNDONE),
+    ),
+    (
+        "live attempt for a cart",
+        build(Attempt, id="second", state=AttemptState.UNKNOWN),
+        build(Attempt, id="second", state=AttemptState.VOIDED),
+    ),
+    (
+        "live order for a cart",
+        build(Order, id="second", state=OrderState.PLACING),
+        build(Order, id="second", state=OrderState.REJECTED),
+    ),
+    (
+        "operation of a kind on a subject",
+        build(Operation, id="second", kind=OperationKind.AUTHORIZE),
+        build(Operation, id="second", kind=OperationKind.AUTHORIZE, state=OperationState.DECLINED),
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "second", "ended"), ALREADY_ONE, ids=[case[0] for case in ALREADY_ONE])
+def test_there_is_at_most_one(open_rig: OpenRig, what: str, second: object, ended: object) -> None:
+    assert what
+    rig = open_rig(*whole_story())
+    with pytest.raises(IntegrityError):
+        rig.add(second)
+    rig.add(ended)
+
+
+def test_a_savepoint_undoes_only_what_was_written_inside(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+
+    def fail_inside(tx: Transaction) -> None:
+        with tx.savepoint():
+            tx.add(build(Member, id="inside", email="inside@example.org"))
+            raise ValueError("inside")
+
+    with rig.store.begin() as tx:
+        tx.add(build(Member, id="before", email="before@example.org"))
+        with pytest.raises(ValueError, match="inside"):
+            fail_inside(tx)
+    assert {one.id for one in rig.rows(Member)} == {"ana", "before"}
+
+
+def test_an_exception_leaves_nothing_behind(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+
+    def fail_at_the_end() -> None:
+        with rig.store.begin() as tx:
+            tx.save(replace(tx.get(Supply, HOME, "milk"), sealed_quantity=9.0))
+            tx.enqueue("plan", HOME, "milk", due_us=0)
+            tx.move_cursor("inbox", 7)
+            raise ValueError("at the end")
+
+    with pytest.raises(ValueError, match="at the end"):
+        fail_at_the_end()
+    assert rig.the(Supply).sealed_quantity == 0
+    assert rig.waiting() == []
+    with rig.store.read() as tx:
+        assert tx.cursor("inbox") == 0
+
+
+def test_a_reader_sees_one_view_while_another_writes(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    with rig.store.read() as tx:
+        before = tx.get(Device, HOME, "fridge")
+        rig.save(replace(before, name="Renamed"))
+        assert tx.get(Device, HOME, "fridge") == before
+    assert rig.the(Device).name == "Renamed"
+
+
+def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
+    engine = open_engine(sqlite_url(tmp_path))
+    migrate.upgrade(engine)
+    current, newest = migrate.versions(engine)
+    assert current == newest
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
+    engine.dispose()
+    assert differences == []
+
+
+def test_to_migrate_twice_changes_nothing(tmp_path: Path) -> None:
+    engine = open_engine(sqlite_url(tmp_path))
+    migrate.upgrade(engine)
+    migrate.upgrade(engine)
+    engine.dispose()
+
+
+def test_a_sealed_secret_opens_only_where_it_belongs(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    Vault.create(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    vault = Vault.open(path)
+    sealed = vault.seal("account-7", household_id=HOME, row_id="method")
+    assert b"account-7" not in sealed
+    assert vault.unseal(sealed, household_id=HOME, row_id="method") == "account-7"
+    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    for moved, household_id, row_id in (
+        (sealed, "else", "method"),
+        (sealed, HOME, "other"),
+        (changed, HOME, "method"),
+        (b"\x00\x09" + sealed[2:], HOME, "method"),
+    ):
+        with pytest.raises(VaultError):
+            vault.unseal(moved, household_id=household_id, row_id=row_id)
+
+
+def test_an_old_key_still_opens_and_the_newest_seals() -> None:
+    old = Vault({1: bytes(32)})
+    both = Vault({1: bytes(32), 2: bytes([7] * 32)})
+    sealed = old.seal("token", household_id=HOME, row_id="method")
+    assert both.unseal(sealed, household_id=HOME, row_id="method") == "token"
+    with pytest.raises(VaultError):
+        old.unseal(both.seal("token", household_id=HOME, row_id="method"), household_id=HOME, row_id="method")
+
+
+def test_an_existing_key_file_is_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    Vault.create(path)
+    first = path.read_text()
+    Vault.create(path)
+    assert path.read_text() == first
+    with pytest.raises(VaultError):
+        Vault.open(tmp_path / "none.json")
+
+
+def test_a_cart_without_amounts_of_its_own_keeps_its_nothing(open_rig: OpenRig) -> None:
+    rig = open_rig(*whole_story())
+    cart = build(Cart, promised_us=None, decide_by_us=None, needs_person=("a", "b"), free_delivery_from_minor=None)
+    rig.save(cart)
+    assert rig.the(Cart) == cart
