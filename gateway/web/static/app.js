@@ -30,7 +30,8 @@ document.addEventListener("htmx:after:swap", () => {
   for (const row of document.querySelectorAll(".row")) {
     const on = row.id === `supply-${shown}`;
     row.classList.toggle("is-on", on);
-    row.firstElementChild.toggleAttribute("aria-current", on);
+    if (on) row.firstElementChild.setAttribute("aria-current", "true");
+    else row.firstElementChild.removeAttribute("aria-current");
   }
 });
 
