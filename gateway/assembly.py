@@ -27,6 +27,7 @@ from gateway.store.unit_of_work import SqlUnitOfWork
 from gateway.store.vault import Vault
 from gateway.store.work_queue import WorkQueue
 from gateway.web.app import create_app
+from gateway.web.pages import end_streams_when
 from gateway.web.services import WebServices
 from gateway.worker import Worker
 
@@ -160,7 +161,7 @@ def make_web(gateway: Gateway) -> uvicorn.Server:
             not_ready=lambda: not_ready(gateway),
         )
     )
-    return uvicorn.Server(
+    server = uvicorn.Server(
         uvicorn.Config(
             app,
             host=settings.web_host,
@@ -171,6 +172,9 @@ def make_web(gateway: Gateway) -> uvicorn.Server:
             timeout_graceful_shutdown=STOP_WITHIN_S,
         )
     )
+    # An open page's stream would keep the server from stopping.
+    end_streams_when(app, lambda: server.should_exit)
+    return server
 
 
 def not_ready(gateway: Gateway) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from gateway.domain.household import Member
 from gateway.domain.replenishment import DAY_US, Forecast
 from gateway.domain.stock import Level
 from gateway.web import WebServices, create_app
-from gateway.web.pages import close_streams
+from gateway.web.pages import end_streams_when
 from gateway.web.sessions import issue_link
 from tests.fakes import FakeClock, FakeUnitOfWork
 from tests.integration.web.sample_household import HOUSE, world
@@ -63,15 +63,16 @@ class House:
     def __init__(self) -> None:
         self.unit_of_work: FakeUnitOfWork = world()
         self.clock = FakeClock()
+        app = create_app(self._services("http://127.0.0.1"))
         config = uvicorn.Config(
-            create_app(self._services("http://127.0.0.1")),
+            app,
             port=0,
             log_config=None,
             ws="none",
             timeout_graceful_shutdown=3,
         )
-        self.app = config.app
         self._server = uvicorn.Server(config)
+        end_streams_when(app, lambda: self._server.should_exit)
         self._thread = threading.Thread(target=self._server.run)
 
     def _services(self, base_url: str) -> WebServices:
@@ -94,7 +95,6 @@ class House:
         return self
 
     def __exit__(self, *_: object) -> None:
-        close_streams(self.app)  # type: ignore[arg-type]  # uvicorn's type for any application
         self._server.should_exit = True
         self._thread.join(10)
 

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,17 +40,17 @@ router = APIRouter()
 
 @dataclass
 class Streams:
-    """How many streams are open, and whether they should end."""
+    """How many streams are open, and whether the server is stopping and they should end."""
 
     open: Counter[str] = field(default_factory=Counter)
-    closing: bool = False
+    stopping: Callable[[], bool] = lambda: False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def enter(self, household_id: str) -> None:
         """Count one stream in; raises TooManyRequests above the limits."""
         with self._lock:
             full = self.open.total() >= MAX_STREAMS or self.open[household_id] >= MAX_STREAMS_PER_HOUSEHOLD
-            if full or self.closing:
+            if full or self.stopping():
                 raise TooManyRequests(RETRY_S)
             self.open[household_id] += 1
 
@@ -70,9 +70,9 @@ def streams_of(app: FastAPI) -> Streams:
     return streams
 
 
-def close_streams(app: FastAPI) -> None:
-    """Let every stream end within a second, so that the server can stop."""
-    streams_of(app).closing = True
+def end_streams_when(app: FastAPI, stopping: Callable[[], bool]) -> None:
+    """Let every stream end within a second of `stopping`: a server that stops waits for its answers to end."""
+    streams_of(app).stopping = stopping
 
 
 @router.get("/events")
@@ -95,7 +95,7 @@ async def _stream(request: Request, streams: Streams, watch: "Watch") -> AsyncIt
     quiet_since = loop.time()
     try:
         yield "retry: 2000\n\n"
-        while loop.time() < ends and not streams.closing and not await request.is_disconnected():
+        while loop.time() < ends and not streams.stopping() and not await request.is_disconnected():
             message = await run_in_threadpool(watch.look)
             if message is None:
                 return

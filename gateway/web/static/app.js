@@ -35,6 +35,11 @@ document.addEventListener("htmx:after:swap", () => {
   }
 });
 
+// The word beside the dot says whether the stream still runs.
+for (const [event, word] of [["htmx:sse:after:connection", "Live"], ["htmx:sse:error", "Reconnecting"]]) {
+  document.addEventListener(event, () => document.querySelectorAll(".live").forEach(el => { el.lastChild.textContent = word; }));
+}
+
 // A form that changes something is sent once.
 document.addEventListener("submit", event => {
   if (event.target.dataset.sent) event.preventDefault();

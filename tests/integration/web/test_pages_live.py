@@ -13,7 +13,7 @@ from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Member
 from gateway.domain.replenishment import Forecast
 from gateway.domain.stock import Supply
-from gateway.web.pages.live import MAX_STREAMS_PER_HOUSEHOLD, Streams, Watch, _stream, close_streams, streams_of
+from gateway.web.pages.live import MAX_STREAMS_PER_HOUSEHOLD, Streams, Watch, _stream, end_streams_when, streams_of
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visit
 from gateway.web.problems import TooManyRequests
@@ -152,7 +152,7 @@ def test_streams_end_when_the_server_closes(web: WebClient) -> None:
         sent = []
         async for message in _stream(request, streams, watch(web, since="before")):
             sent.append(message)
-            close_streams(web.app)
+            end_streams_when(web.app, lambda: True)
         return sent
 
     sent = asyncio.run(asyncio.wait_for(run(), 10))
