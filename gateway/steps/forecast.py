@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import forecasting
 from gateway.domain.household import Household
 from gateway.domain.records import MerchantAccount, WorkItem
-from gateway.domain.replenishment import DAY_US, Forecast, ForecastState, Plan, Policy
+from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, ForecastState, Plan, Policy
 from gateway.domain.stock import Device, DeviceState, Level, PackOption, Reading, Slot, Supply, Verdict
 from gateway.steps.ports import Transaction
 
@@ -42,8 +42,11 @@ def forecast(tx: Transaction, item: WorkItem, now_us: int) -> None:
     made = _forecast_row(tx, supply, policy, parts, outcome, now_us=now_us, zone=household.time_zone)
     _retire_current(tx, supply)
     tx.add(made)
-    if made.order_by_us is not None:
-        tx.enqueue("plan", household_id, supply.id, due_us=max(made.order_by_us, supply.quiet_until_us))
+    # On the next full hour at the earliest: what arrives together, such as after an outage, is judged together. A plan
+    # that is due already is not put off, or a thing that speaks every hour on the hour would put it off for ever.
+    if made.order_by_us is not None and not tx.is_waiting("plan", supply.id, due_by_us=now_us):
+        due_us = max(made.order_by_us, supply.quiet_until_us, (now_us // HOUR_US + 1) * HOUR_US)
+        tx.enqueue("plan", household_id, supply.id, due_us=due_us)
     # Silence must move the forecast too: look again tomorrow if nothing is heard.
     tx.enqueue("forecast", household_id, supply.id, due_us=now_us + DAY_US)
 
