@@ -1,1 +1,0 @@
-"""Messages: the channels by which people are told, reached through a registry."""
