@@ -89,14 +89,14 @@ def _against_provider(
     skip = undecided | {one.id for one in mine if one.attempt_id in touched and one.kind is OperationKind.AUTHORIZE}
     ours = [movement for movement in _movements(tx, method, mine) if movement.reference not in skip]
     theirs = [
-        ledger.Movement(movement.reference, movement.kind.value, movement.amount)
+        movement
         for movement in provider.movements(providers.token(method))
         if movement.reference not in skip and movement.amount.amount_minor
     ]
     return ledger.reconcile(ours, theirs)
 
 
-def _movements(tx: Transaction, method: PaymentMethod, operations: list[Operation]) -> Iterator[ledger.Movement]:
+def _movements(tx: Transaction, method: PaymentMethod, operations: list[Operation]) -> Iterator[adapter.Movement]:
     """Yield what should stand in the provider's book: what is still held, captured, refunded and topped up."""
     done = [one for one in operations if one.state is OperationState.SUCCEEDED]
     left: defaultdict[str, int] = defaultdict(int)
@@ -105,8 +105,9 @@ def _movements(tx: Transaction, method: PaymentMethod, operations: list[Operatio
     for one in done:
         amount_minor = left[one.attempt_id] if one.kind is OperationKind.AUTHORIZE else one.amount_minor
         if one.kind is not OperationKind.VOID and amount_minor > 0:
-            yield ledger.Movement(one.id, one.kind.value, Money(amount_minor, one.currency))
+            yield adapter.Movement(one.id, adapter.OperationKind(one.kind.value), Money(amount_minor, one.currency))
     if method.adapter == STORED_BALANCE:
         for journal in journals_of(tx, method.household_id):
             if journal.kind is ledger.JournalKind.TOP_UP:
-                yield ledger.Movement(journal.reference, "top_up", max(one.amount for one in journal.postings))
+                amount = max(one.amount for one in journal.postings)
+                yield adapter.Movement(journal.reference, adapter.OperationKind.TOP_UP, amount)
