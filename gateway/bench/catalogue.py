@@ -6,6 +6,9 @@ from types import MappingProxyType
 
 from gateway.bench.claim import measure_claim
 from gateway.bench.ground import Figures, Ground
+from gateway.bench.intake import measure_intake
+from gateway.bench.payments import measure_payments
+from gateway.bench.river import measure_river
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,9 @@ class Benchmark:
 
 BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
     {
+        "intake": Benchmark("Messages taken in by the embedded broker", measure_intake),
+        "river": Benchmark("From messages to forecasts", measure_river),
         "claim": Benchmark("What it costs a worker to find its next work", measure_claim),
+        "payments": Benchmark("Debits at the sandbox bank", measure_payments),
     }
 )

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from gateway.assembly import configure_logging
 from gateway.bench import BENCHMARKS, Figures, Ground
 from gateway.cli.processes import Simulator
 from gateway.cli.terminal import CommandFailed, err, out, say
+from gateway.config import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +36,7 @@ def bench(
         return
     if name is None or name not in BENCHMARKS:
         raise CommandFailed(f"name a benchmark: {', '.join(BENCHMARKS)}")
+    configure_logging(Settings.model_construct(log_level="warning"))
     err.print(f"Measuring {name} …")
     with tempfile.TemporaryDirectory(prefix="replenish-bench-", dir=directory) as folder:
         figures = BENCHMARKS[name].run(Ground(Path(folder), _bank))

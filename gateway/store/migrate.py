@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -17,8 +17,11 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(engine: Engine) -> None:
-    """Apply every migration that is missing."""
+    """Apply every migration that is missing: all of them or, when it is interrupted, none."""
     with engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            # The engine leaves transactions to us, and every statement would be a commit of its own.
+            connection.execute(text("BEGIN IMMEDIATE"))
         command.upgrade(_config(connection), "head")
 
 

@@ -6,9 +6,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event, inspect
 
 from gateway.cli.doctor import Finding, Weight, findings
 from gateway.config import read_settings
+from gateway.store import migrate
+from gateway.store.engine import open_engine
 from tests.integration.cli.conftest import Replenish
 
 
@@ -42,6 +45,21 @@ def test_init_makes_no_new_key_for_a_database_whose_key_is_lost(installed: Reple
 def test_a_database_of_a_newer_version_is_left_alone(installed: Replenish) -> None:
     set_version(installed, "9999")
     assert "install a newer one" in installed.refused("init")
+
+
+def test_a_database_whose_making_is_interrupted_is_still_empty_and_can_be_made(replenish: Replenish) -> None:
+    replenish.data_dir.mkdir()
+    engine = open_engine(read_settings(replenish.data_dir).main_database_url)
+
+    def power_cut(*_: object) -> None:
+        raise InterruptedError
+
+    event.listen(engine, "before_cursor_execute", lambda *heard: "purchase_order" in heard[2] and power_cut())
+    with pytest.raises(InterruptedError):
+        migrate.upgrade(engine)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
+    assert replenish("init").status == 0
 
 
 def test_commands_before_init_say_to_run_it(replenish: Replenish) -> None:
