@@ -26,6 +26,7 @@ IDLE_WAIT_S = 0.15
 # What only advises is never waited for.
 ADVICE = frozenset({"challenge"})
 INBOX = "inbox"
+INSIDE_ORDER = {step: place for place, step in enumerate(INSIDE)}
 
 
 class WorkQueue(Protocol):
@@ -82,7 +83,8 @@ class Worker:
             with self._services.unit_of_work.begin() as tx:
                 tx.enqueue("record", None, INBOX, due_us=now_us)
         items = self._queue.claim(now_us, limit=BATCH, per_household=SHARE_PER_HOUSEHOLD)
-        inside = [item for item in items if item.step in INSIDE]
+        # In the river's order: what is forecast in this round is known to what is planned in it.
+        inside = sorted((item for item in items if item.step in INSIDE), key=lambda item: INSIDE_ORDER[item.step])
         failed = 0 if self._run_together(inside, now_us) else sum(not self._run(item, now_us) for item in inside)
         failed += sum(not self._run(item, now_us) for item in items if item.step not in INSIDE)
         return Round(len(items) - failed, failed)

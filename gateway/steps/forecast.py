@@ -154,6 +154,7 @@ def _forecast_row(
         evidence=tuple(evidence),
         band=(),
         current=True,
+        sealed_quantity=supply.sealed_quantity,
     )
     if isinstance(outcome, forecasting.UnknownDepletion):
         return unknown

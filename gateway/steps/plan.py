@@ -26,13 +26,13 @@ def plan(tx: Transaction, item: WorkItem, now_us: int) -> None:
     if now_us < supply.quiet_until_us:
         tx.enqueue("plan", household_id, supply.id, due_us=supply.quiet_until_us)
         return
-    if tx.is_waiting("forecast", supply.id, due_by_us=now_us):
-        return  # what is forecast now may know of a delivery the last one did not; it leaves the row for plan again
     options = sorted(tx.find(PackOption, household_id, supply_id=supply.id), key=lambda option: option.rank)
     forecasts = tx.find(Forecast, household_id, supply_id=supply.id, current=True)
     if not options or not forecasts or _is_coming(tx, supply) or _is_frozen(tx, supply):
         return
     current, usual = forecasts[0], options[0]
+    if current.sealed_quantity != tx.get(Supply, household_id, supply.id).sealed_quantity:
+        return  # a delivery came since: whoever changed the shelf asked for a forecast, and that asks for a plan
     if current.order_by_us is None or current.on_hand is None:
         return
     subject = fill_subject(household_id, usual.merchant_id)

@@ -314,6 +314,7 @@ class ForecastRow(Owned, table=True):
     evidence: Any = json()
     band: Any = json()
     current: bool
+    sealed_quantity: float = 0.0
 
 
 class SecondOpinionRow(Owned, table=True):

@@ -306,6 +306,7 @@ def upgrade() -> None:
         sa.Column("evidence", sa.JSON(), nullable=False),
         sa.Column("band", sa.JSON(), nullable=False),
         sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("sealed_quantity", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
             ["household_id", "supply_id"],
             ["supply.household_id", "supply.id"],
