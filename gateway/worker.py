@@ -22,7 +22,8 @@ log = structlog.get_logger()
 
 BATCH = 64
 SHARE_PER_HOUSEHOLD = 16
-IDLE_WAIT_S = 0.15
+FIRST_WAIT_S = 0.02
+LAST_WAIT_S = 0.15
 # What only advises is never waited for.
 ADVICE = frozenset({"challenge"})
 INBOX = "inbox"
@@ -62,15 +63,22 @@ class Worker:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Work until `stop` is called; a fault in a round is logged and the next round begins."""
+        """Work until `stop` is called; a fault in a round is logged and the next round begins.
+
+        After the last work it looks again soon, for one thing follows another, and then less and less often.
+        """
+        wait_s = FIRST_WAIT_S
         while not self._stopping.is_set():
             try:
                 did = self.run_once()
             except Exception:
                 log.exception("a round of work failed")
                 did = Round(0, 1)
-            if did.done == 0:
-                self._stopping.wait(IDLE_WAIT_S)
+            if did.done:
+                wait_s = FIRST_WAIT_S
+            else:
+                self._stopping.wait(wait_s)
+                wait_s = min(2 * wait_s, LAST_WAIT_S)
 
     def stop(self) -> None:
         """Let the present round finish and end `run`."""
