@@ -66,6 +66,7 @@ def draw(
     *,
     unit: str,
     capacity: float,
+    reorder: float | None,
     promised_us: int | None,
     refills: list[Refill],
 ) -> Chart:
@@ -79,7 +80,6 @@ def draw(
     low, likely, high = (
         (*blank, *(point[column] for point in band)) if band else (None,) * past for column in (1, 2, 3)
     )
-    reorder = forecast.reorder_quantity if forecast is not None else None
     shown = [value for value in (*measured, *high, reorder) if value is not None]
     return Chart(
         x=xs,

@@ -9,7 +9,7 @@ from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.household import Household
 from gateway.domain.order import OPEN_ORDER_STATES, LineState, Order, OrderLine
 from gateway.domain.replenishment import Forecast, Plan, PlanState, Policy
-from gateway.domain.stock import Device, DeviceState, Level, Slot, Supply
+from gateway.domain.stock import Device, DeviceState, Level, PackOption, Slot, Supply
 from gateway.steps.ports import Transaction
 from gateway.web.wording import Wording
 
@@ -35,12 +35,20 @@ class Stock:
     forecasts: dict[str, Forecast]
     policies: dict[str, Policy]
     plans: dict[str, Plan]
+    with_product: frozenset[str]
     cart_lines: dict[str, tuple[Cart, Line]]
     order_lines: dict[str, list[tuple[Order, OrderLine]]]
 
     def devices_of(self, supply_id: str) -> list[Device]:
         """Return the devices that draw on a supply, each once."""
         return list({slot.device_id: self.devices[slot.device_id] for slot in self.slots.get(supply_id, [])}.values())
+
+    def is_kept(self, supply: Supply) -> bool:
+        """Whether a supply is still one: something reports it, stands on the shelf, or is on its way."""
+        on_its_way = (self.plans, self.cart_lines, self.order_lines)
+        return (
+            supply.id in self.slots or supply.sealed_quantity > 0 or any(supply.id in coming for coming in on_its_way)
+        )
 
 
 def read_stock(tx: Transaction, household_id: str, *, now_us: int, supply_id: str | None = None) -> Stock:
@@ -61,6 +69,7 @@ def read_stock(tx: Transaction, household_id: str, *, now_us: int, supply_id: st
         forecasts={row.supply_id: row for row in tx.find(Forecast, household_id, current=True, **of_supply)},
         policies={row.supply_id: row for row in tx.find(Policy, household_id, **of_supply)},
         plans={row.supply_id: row for row in tx.find(Plan, household_id, state=PlanState.OPEN, **of_supply)},
+        with_product=frozenset(row.supply_id for row in tx.find(PackOption, household_id, **of_supply)),
         cart_lines=_cart_lines(tx, household_id, of_supply),
         order_lines=_order_lines(tx, household_id, of_supply),
     )

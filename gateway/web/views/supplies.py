@@ -1,8 +1,10 @@
 """The list of supplies: what is left, when it runs out, what is planned, and the one sentence above it all."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
+from devices.catalogue import kinds
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.order import LineState, Order, OrderLine, OrderState
 from gateway.domain.replenishment import DAY_US, Forecast
@@ -16,6 +18,7 @@ PlanKind = Literal["none", "off", "planned", "waiting", "snoozed", "approved", "
 
 SOON_EMPTY_US = 4 * DAY_US
 FAR_US = 60 * DAY_US
+STATE_OF_WORD: dict[str, TileState] = {"empty": "out", "low": "low", "ok": "ok"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,9 @@ class SupplyRow:
     """One supply in the list.
 
     `quantity` is what the devices hold, in `unit`, None when unknown; `level_percent` its share of `capacity`,
-    0 to 100. `level` says it in words, also for a thing that knows no number ("Low").
+    0 to 100. `level` says it in words, also for a thing that knows no number ("Low"). `amount` is quantity and shelf
+    together, `left` and `shelf` each alone, empty where there is nothing to say. `ordered` is false where no product
+    is chosen: such a supply is watched only, and has no reorder point.
     """
 
     id: str
@@ -39,6 +44,8 @@ class SupplyRow:
     reorder_percent: float | None
     level: str
     amount: str
+    left: str
+    shelf: str
     device: str
     room: str
     p10_us: int | None
@@ -48,6 +55,7 @@ class SupplyRow:
     run_out: str
     plan_kind: PlanKind
     plan: str
+    ordered: bool
     live: bool
     signed: bool
     stale: bool
@@ -71,7 +79,7 @@ class SuppliesView:
 def supplies_view(tx: Transaction, household_id: str, *, now_us: int) -> SuppliesView:
     """Build the list of a household's supplies."""
     stock = read_stock(tx, household_id, now_us=now_us)
-    rows = sorted((supply_row(stock, supply) for supply in stock.supplies), key=_urgency)
+    rows = sorted((supply_row(stock, supply) for supply in stock.supplies if stock.is_kept(supply)), key=_urgency)
     return SuppliesView(
         headline=headline(rows),
         summary=_summary(stock, rows),
@@ -89,14 +97,15 @@ def supply_row(stock: Stock, supply: Supply) -> SupplyRow:
     devices = stock.devices_of(supply.id)
     said = _said(stock, supply.id)
     plan_kind, plan = plan_words(stock, supply.id)
-    reorder = forecast.reorder_quantity if forecast is not None else None
+    reorder = reorder_quantity(stock, supply.id)
+    left, shelf = _left_words(supply, quantity), _shelf_words(supply)
     return SupplyRow(
         id=supply.id,
         name=supply.name,
         kind=supply.kind,
         icon=supply.icon,
         unit=supply.unit,
-        state=_tile_state(stock.now_us, forecast, quantity, said),
+        state=_tile_state(stock, supply, quantity, said),
         quantity=quantity,
         capacity=capacity,
         sealed_quantity=supply.sealed_quantity,
@@ -105,16 +114,19 @@ def supply_row(stock: Stock, supply: Supply) -> SupplyRow:
         level=percent(share)
         if share is not None
         else {"low": "Low", "empty": "Empty", "ok": "Fine"}.get(said or "", "Unknown"),
-        amount=_amount_words(supply, quantity),
+        amount=_amount_words(left, shelf),
+        left=left,
+        shelf=shelf,
         device=", ".join(device.name for device in devices),
         room=devices[0].room if devices else "",
         p10_us=forecast.p10_us if forecast else None,
         p50_us=forecast.p50_us if forecast else None,
         p90_us=forecast.p90_us if forecast else None,
-        order_by_us=forecast.order_by_us if forecast else None,
+        order_by_us=forecast.order_by_us if forecast and supply.id in stock.with_product else None,
         run_out=run_out_words(stock, forecast, said, known=quantity is not None, slots=len(slots)),
         plan_kind=plan_kind,
         plan=plan,
+        ordered=supply.id in stock.with_product,
         live=any(is_listening(device) for device in devices),
         signed=forecast.signed if forecast else False,
         stale=forecast is not None and forecast.fresh_until_us < stock.now_us,
@@ -128,6 +140,12 @@ def level_of(stock: Stock, supply_id: str) -> tuple[float | None, float]:
     known = [quantity for quantity in quantities if quantity is not None]
     capacity = sum(slot.capacity for slot in slots)
     return (sum(known) if known and len(known) == len(slots) else None), capacity
+
+
+def reorder_quantity(stock: Stock, supply_id: str) -> float | None:
+    """Return the stock at which a supply is ordered, in its unit; None where no product is chosen to be ordered."""
+    forecast = stock.forecasts.get(supply_id)
+    return forecast.reorder_quantity if forecast is not None and supply_id in stock.with_product else None
 
 
 def run_out_words(stock: Stock, forecast: Forecast | None, said: str | None, *, known: bool, slots: int) -> str:
@@ -163,13 +181,7 @@ def plan_words(stock: Stock, supply_id: str) -> tuple[PlanKind, str]:
         return _cart_words(stock, stock.cart_lines[supply_id][0])
     if supply_id in stock.plans:
         return "planned", f"Order planned {wording.short_day(max(stock.plans[supply_id].order_by_us, stock.now_us))}"
-    policy = stock.policies.get(supply_id)
-    if policy is None or not policy.enabled:
-        return "off", "Not reordered"
-    forecast = stock.forecasts.get(supply_id)
-    if forecast is not None and forecast.order_by_us is not None:
-        return "planned", f"Order by {wording.short_day(max(forecast.order_by_us, stock.now_us))}"
-    return "none", "No order planned"
+    return _watched_words(stock, supply_id)
 
 
 def headline(rows: list[SupplyRow]) -> str:
@@ -188,6 +200,18 @@ def headline(rows: list[SupplyRow]) -> str:
     if all(row.state == "unknown" for row in rows):
         return "Waiting for the first readings"
     return "Everything is stocked"
+
+
+def _watched_words(stock: Stock, supply_id: str) -> tuple[PlanKind, str]:
+    policy, forecast = stock.policies.get(supply_id), stock.forecasts.get(supply_id)
+    if supply_id not in stock.with_product:
+        kind = next(supply.kind for supply in stock.supplies if supply.id == supply_id)
+        return "none", "Bought elsewhere" if kind in _kinds_no_shop_delivers() else "No product chosen"
+    if policy is None or not policy.enabled:
+        return "off", "Not reordered"
+    if forecast is not None and forecast.order_by_us is not None:
+        return "planned", f"Order by {stock.wording.short_day(max(forecast.order_by_us, stock.now_us))}"
+    return "none", "No order planned"
 
 
 def _order_words(stock: Stock, order: Order, line: OrderLine) -> tuple[PlanKind, str]:
@@ -218,19 +242,28 @@ def _cart_words(stock: Stock, cart: Cart) -> tuple[PlanKind, str]:
             return "planned", "In an order"
 
 
-def _tile_state(now_us: int, forecast: Forecast | None, quantity: float | None, said: str | None) -> TileState:
-    if said == "empty" or quantity == 0:
-        return "out"
-    if forecast is not None and forecast.p10_us is not None and forecast.p10_us < now_us + SOON_EMPTY_US:
-        return "out"
-    if said == "low":
-        return "low"
-    if quantity is None and said is None:
-        return "unknown"
-    on_hand = forecast.on_hand if forecast is not None else None
-    if forecast is not None and forecast.reorder_quantity is not None and on_hand is not None:
-        return "low" if on_hand <= forecast.reorder_quantity else "ok"
-    return "ok"
+def _tile_state(stock: Stock, supply: Supply, quantity: float | None, said: str | None) -> TileState:
+    """Return the state from the quantity; what the device says decides only where no quantity is known."""
+    if quantity is None:
+        return STATE_OF_WORD.get(said or "", "unknown")
+    if quantity <= 0:
+        return "low" if supply.sealed_quantity > 0 else "out"
+    forecast, watched_only = stock.forecasts.get(supply.id), supply.id not in stock.with_product
+    if forecast is None:
+        return "ok"
+    if forecast.p10_us is not None and forecast.p10_us < stock.now_us + SOON_EMPTY_US:
+        return "low" if watched_only else "out"
+    reorder = reorder_quantity(stock, supply.id)
+    if reorder is None or forecast.on_hand is None:
+        return "ok"
+    return "low" if forecast.on_hand <= reorder else "ok"
+
+
+@cache
+def _kinds_no_shop_delivers() -> frozenset[str]:
+    """Return the kinds of supply that the catalogue knows, and knows no pack of."""
+    slots = [slot for kind in kinds().values() for slot in kind.slots]
+    return frozenset(slot.supply for slot in slots) - {slot.supply for slot in slots if slot.packs}
 
 
 def _said(stock: Stock, supply_id: str) -> str | None:
@@ -241,11 +274,21 @@ def _said(stock: Stock, supply_id: str) -> str | None:
     return next((word for word in ("empty", "low", "ok") if word in words), None)
 
 
-def _amount_words(supply: Supply, quantity: float | None) -> str:
-    shelf = f"{amount(supply.sealed_quantity, supply.unit)} on the shelf" if supply.sealed_quantity > 0 else ""
+def _left_words(supply: Supply, quantity: float | None) -> str:
+    if quantity is None:
+        return ""
+    if quantity <= 0 and supply.sealed_quantity > 0:
+        return "Empty"
     # A level in percent needs no second figure beside it.
-    left = amount(quantity, supply.unit) if quantity is not None and supply.unit != "%" else ""
-    return " + ".join(part for part in (left, shelf) if part)
+    return amount(quantity, supply.unit) if supply.unit != "%" else ""
+
+
+def _shelf_words(supply: Supply) -> str:
+    return f"{amount(supply.sealed_quantity, supply.unit)} on the shelf" if supply.sealed_quantity > 0 else ""
+
+
+def _amount_words(left: str, shelf: str) -> str:
+    return (", " if left == "Empty" else " + ").join(part for part in (left, shelf) if part)
 
 
 def _summary(stock: Stock, rows: list[SupplyRow]) -> str:

@@ -8,7 +8,7 @@ from gateway.domain.stock import Level, PackOption, Refill, Slot
 from gateway.steps.ports import Transaction
 from gateway.web.views.levels import Chart, draw, read_history
 from gateway.web.views.stock import Stock, read_stock
-from gateway.web.views.supplies import SupplyRow, depletion_words, supply_row
+from gateway.web.views.supplies import SupplyRow, depletion_words, reorder_quantity, supply_row
 from gateway.web.wording import amount, money
 
 HISTORY_DAYS = 30
@@ -117,6 +117,7 @@ def supply_view(
         forecast,
         unit=supply.unit,
         capacity=row.capacity,
+        reorder=reorder_quantity(stock, supply_id),
         promised_us=min(promised, default=None),
         refills=refills,
     )
@@ -126,7 +127,7 @@ def supply_view(
         table=_table(stock, chart),
         left_now=" · ".join(part for part in (row.level, row.amount) if part),
         empty=row.run_out.removeprefix("Runs out "),
-        reorder_at=_quantity(forecast.reorder_quantity if forecast else None, supply.unit),
+        reorder_at=_quantity(reorder_quantity(stock, supply_id), supply.unit),
         daily_use=_daily_use(forecast, supply.unit),
         reasons=tuple(forecast.reasons) if forecast else (),
         model=forecast.model if forecast else "",
