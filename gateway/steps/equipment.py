@@ -75,11 +75,24 @@ def add_device(tx: Transaction, member: Member, wanted: NewDevice, provisioned: 
 
 
 def remove_device(tx: Transaction, member: Member, device_id: str, *, now_us: int) -> Device:
-    """End a device's ownership: it is no longer let in; what it said is kept."""
+    """End a device's ownership: it is no longer let in; what it said is kept.
+
+    Its slots feed no supply any more, and what no other slot feeds is not reordered: nobody knows what is left of it.
+    Raises Conflict for a device that is removed already.
+    """
     member.may_administer("remove a device")
     device = tx.get(Device, member.household_id, device_id)
+    if device.state is DeviceState.REMOVED:
+        raise Conflict("device", device_id, device.state, "remove")
     removed = replace(device, state=DeviceState.REMOVED, owned_until_us=now_us)
     tx.save(removed)
+    slots = [slot for slot in tx.find(Slot, removed.household_id, device_id=device_id) if slot.supply_id is not None]
+    for slot in slots:
+        tx.save(replace(slot, supply_id=None))
+    for supply_id in sorted({slot.supply_id for slot in slots if slot.supply_id is not None}):
+        if not tx.find(Slot, removed.household_id, supply_id=supply_id):
+            tx.save(replace(tx.get(Policy, removed.household_id, supply_id), enabled=False))
+        tx.enqueue("forecast", removed.household_id, supply_id, due_us=now_us)
     return removed
 
 
@@ -122,6 +135,9 @@ def assign_slot(tx: Transaction, member: Member, slot_id: str, supply_id: str | 
     """Say which supply a slot draws on, so that two devices can share one stock; None lets it rest."""
     member.may_administer("assign a slot")
     slot = tx.get(Slot, member.household_id, slot_id)
+    device = tx.get(Device, member.household_id, slot.device_id)
+    if device.state is DeviceState.REMOVED:
+        raise Conflict("device", device.id, device.state, "assign a slot")
     if supply_id is not None:
         supply = tx.get(Supply, member.household_id, supply_id)
         if supply.unit != slot.unit:

@@ -121,7 +121,9 @@ def _row(device: Device, slots: tuple[SlotRow, ...], now_us: int) -> DeviceRow:
     silent = device.last_seen_us is None or now_us - device.last_seen_us > SILENT_US
     seen = "Never heard" if device.last_seen_us is None else since(device.last_seen_us, now_us)
     dot: Dot = "ok"
-    if device.last_seen_us is None:
+    if device.state is DeviceState.REMOVED:
+        status, dot = "Removed: no longer let in", "off"
+    elif device.last_seen_us is None:
         status, dot = "Never heard from", "off"
     elif device.state is DeviceState.FROZEN:
         status, dot = "Frozen: heard, but nothing is bought on its word", "low"

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -232,3 +233,25 @@ def test_the_theme_is_remembered_and_leads_back_to_where_one_was(web: WebClient)
 
 def test_only_known_words_are_said_after_an_act(web: WebClient) -> None:
     assert "Send your card number" not in web.get("/money?done=Send your card number").text
+
+
+def test_a_removed_device_feeds_no_supply_and_leaves_the_list(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        shared = tx.get(Slot, HOUSE, "slot-water")
+        tx.add(replace(shared, id="slot-second", supply_id="supply-eggs", unit="piece"))
+        device_id = tx.get(Slot, HOUSE, "slot-eggs").device_id
+        slots = tx.find(Slot, HOUSE, device_id=device_id)
+    assert "The device is removed" in follow(web, f"/devices/{device_id}/remove")
+    with web.unit_of_work.read() as tx:
+        assert all(tx.get(Slot, HOUSE, slot.id).supply_id is None for slot in slots)
+        kept = {slot.supply_id: tx.get(Policy, HOUSE, slot.supply_id).enabled for slot in slots if slot.supply_id}
+    assert kept.pop("supply-eggs")
+    assert kept
+    assert not any(kept.values())
+    assert ("forecast", "supply-milk") in {(row.step, row.subject_id) for row in web.unit_of_work.work}
+    page = web.get(f"/devices/{device_id}").text
+    assert "no longer let in" in page
+    assert "Freeze" not in page
+    answer = web.post(f"/devices/{device_id}/slots/slot-milk", data={"supply_id": "supply-milk"}, headers=HTML)
+    assert answer.status_code == 409
+    assert web.post(f"/devices/{device_id}/remove", headers=HTML).status_code == 409

@@ -93,7 +93,7 @@ def test_a_new_supply_sends_the_whole_list(web: WebClient) -> None:
     looked(one)
     with web.unit_of_work.begin() as tx:
         plain = tx.get(Supply, HOUSE, "supply-water")
-        tx.add(replace(plain, id="supply-new", name="Tea"))
+        tx.add(replace(plain, id="supply-new", name="Tea", sealed_quantity=1.0))
     assert 'hx-target="#rows"' in looked(one)
 
 
