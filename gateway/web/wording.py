@@ -104,6 +104,18 @@ def amount(quantity: float, unit: str) -> str:
     return f"{number(quantity)}{NO_BREAK}{unit}"
 
 
+def unit_price(price_minor: int, size: float, unit: str, currency: str) -> str:
+    r"""Return what one kg, l or piece of a pack costs; empty for a share of a whole, and below a minor unit.
+
+    >>> unit_price(1773, 2500, "g", "EUR"), unit_price(239, 10, "piece", "EUR"), unit_price(6900, 100, "%", "EUR")
+    ('7.09\xa0€/kg', '0.24\xa0€/piece', '')
+    """
+    shown, by = LARGER_UNITS.get(unit, (COUNTED_UNITS[unit][0] if unit in COUNTED_UNITS else unit, 1.0))
+    if unit == "%" or size <= 0 or by * price_minor / size < 1:
+        return ""
+    return f"{money(round(by * price_minor / size), currency)}/{shown}"
+
+
 def number(value: float) -> str:
     """Return a figure with as many decimals as matter at its size.
 

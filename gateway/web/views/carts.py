@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.household import Household
+from gateway.domain.order import OrderState
 from gateway.domain.payment import Mandate, PaymentMethod
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE, SECOND_US, Forecast
@@ -12,9 +13,10 @@ from gateway.domain.stock import Supply
 from gateway.steps.ports import Transaction
 from gateway.web.views.limits import LimitMeter, limit_meter, usable_methods, used_in_period
 from gateway.web.views.progress import Clock, Decision, ProgressStep, progress_steps, read_decision, undo_until_us
-from gateway.web.wording import Wording, amount, listed, money
+from gateway.web.wording import Wording, amount, listed, money, unit_price
 
 MAX_WAITING = 20
+COMING_STATES = frozenset({OrderState.PLACING, OrderState.PLACED, OrderState.SHIPPED})
 SNOOZE_DAYS = (1, 3, 7)
 
 TITLES = {
@@ -155,13 +157,16 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
     undo_us = undo_until_us(cart, decision, wall_us)
     methods = usable_methods(tx, household_id, cart.currency, cart.merchant_id, now_us=now_us)
     decidable = cart.state is CartState.AWAITING_APPROVAL
+    order = decision.order
+    # The shop's word on the order counts more than its quote for the cart.
+    promised_us = order.promised_us if order is not None else cart.promised_us
     method = methods[0][0] if decidable and methods else decision.method
     return CartView(
         id=cart.id,
         state=cart.state,
         version=cart.version,
         title=TITLES[cart.state],
-        subtitle=_subtitle(cart, merchant, wording),
+        subtitle=_subtitle(cart, decision, merchant, promised_us, wording),
         merchant_id=cart.merchant_id,
         merchant=merchant,
         lines=_lines(tx, cart, lines, decision),
@@ -172,8 +177,8 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
         delivery_price="Free" if cart.delivery_minor == 0 else money(cart.delivery_minor, cart.currency),
         total_minor=cart.total_minor,
         total=money(cart.total_minor, cart.currency),
-        promised_us=cart.promised_us,
-        delivery_day="" if cart.promised_us is None else wording.day(cart.promised_us),
+        promised_us=promised_us,
+        delivery_day="" if promised_us is None else wording.day(promised_us),
         decide_by_us=cart.decide_by_us,
         deadline="" if cart.decide_by_us is None else f"Decide by {wording.when(cart.decide_by_us, now_us)}",
         default=_default(cart, wording),
@@ -191,22 +196,25 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
         note=cart.note,
         approved_by=decision.approved_by,
         steps=progress_steps(cart, decision, Clock(wording, now_us)),
-        order_id=decision.order.id if decision.order else None,
+        order_id=order.id if order else None,
         attempt_id=decision.attempt.id if decision.attempt else None,
         created_us=cart.created_us,
     )
 
 
-def _subtitle(cart: Cart, merchant: str, wording: Wording) -> str:
+def _subtitle(cart: Cart, decision: Decision, merchant: str, promised_us: int | None, wording: Wording) -> str:
+    order = decision.order
     match cart.state:
-        case CartState.APPROVED | CartState.HELD | CartState.ORDERED if cart.promised_us is not None:
-            return f"{merchant}, arrives {wording.day(cart.promised_us)}"
+        case CartState.APPROVED | CartState.HELD | CartState.ORDERED if promised_us is not None:
+            if order is not None and order.state not in COMING_STATES:
+                return merchant
+            late = order is not None and order.late
+            return f"{merchant}, {'late, was due' if late else 'arrives'} {wording.day(promised_us)}"
         case CartState.SNOOZED if cart.snoozed_until_us is not None:
             return f"We ask again on {wording.day_and_clock(cart.snoozed_until_us)}"
-        case CartState.SKIPPED:
-            return "Nothing is bought; we look again when a level moves"
-        case CartState.EXPIRED:
-            return "Nothing was bought; we look again when a level moves"
+        case CartState.SKIPPED | CartState.EXPIRED:
+            bought = "is bought" if cart.state is CartState.SKIPPED else "was bought"
+            return f"Nothing {bought}; we look again when a level moves"
         case CartState.DECLINED | CartState.REJECTED if cart.note:
             return cart.note
         case _:
@@ -271,7 +279,7 @@ def _alternative(cart: Cart, line: Line, pack: dict[str, Any], unit: str) -> Alt
         pack_size=size,
         price_minor=price,
         price=money(price, cart.currency),
-        unit_price=f"{money(round(price / size), cart.currency)}/{unit}" if size > 0 and price / size >= 1 else "",
+        unit_price=unit_price(price, size, unit, cart.currency),
         consequence=_consequence(
             price / size, line.unit_price_minor / line.pack_size, chosen=chosen, in_stock=in_stock
         ),

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import NotFound
 from gateway.domain.household import Member
-from gateway.domain.order import Order, OrderState
-from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Policy
-from gateway.domain.stock import Level, Measure, Reading, Refill, Slot, Supply, Verdict
+from gateway.domain.order import Order, OrderLine, OrderState
+from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, Policy
+from gateway.domain.stock import Level, Measure, PackOption, Reading, Refill, Slot, Supply, Verdict
 from gateway.web.views import (
     cart_view,
     coming_up,
@@ -95,6 +96,60 @@ def test_a_policy_that_is_off_plans_nothing() -> None:
     with rows.begin() as tx:
         tx.save(replace(tx.get(Policy, HOUSE, "supply-black"), enabled=False))
     assert _rows(rows)["black"].plan == "Not reordered"
+
+
+def _changed(kind: type, entity_id: str, **changes: object) -> FakeUnitOfWork:
+    rows = FakeUnitOfWork(*full_house())
+    with rows.begin() as tx:
+        tx.save(replace(tx.get(kind, HOUSE, entity_id), **changes))
+    return rows
+
+
+def test_a_known_quantity_counts_more_than_the_devices_word() -> None:
+    rows = _rows(_changed(Level, "slot-black", quantity=92.0, state="low"))
+    assert (rows["black"].level, rows["black"].state) == ("92\u202f%", "ok")
+    rows = _rows(_changed(Level, "slot-black", quantity=0.0, state="ok"))
+    assert rows["black"].state == "out"
+    rows = _rows(_changed(Level, "slot-yellow", state="empty"))
+    assert (rows["yellow"].level, rows["yellow"].state) == ("Empty", "out")
+
+
+def test_an_empty_device_with_packs_on_the_shelf_is_low_and_says_so() -> None:
+    rows = _changed(Level, "slot-coffee", quantity=0.0)
+    with rows.begin() as tx:
+        tx.save(replace(tx.get(Supply, HOUSE, "supply-coffee"), sealed_quantity=1000.0))
+    coffee = _rows(rows)["coffee"]
+    assert (coffee.state, coffee.amount) == ("low", "Empty, 1\u00a0kg on the shelf")
+    assert (coffee.left, coffee.shelf) == ("Empty", "1\u00a0kg on the shelf")
+
+
+def test_a_supply_without_a_product_is_watched_and_never_ordered() -> None:
+    rows = FakeUnitOfWork(*(row for row in full_house() if not isinstance(row, PackOption | Plan | Cart | OrderLine)))
+    with rows.begin() as tx:
+        tx.save(replace(tx.get(Supply, HOUSE, "supply-milk"), kind="fuel"))
+        for forecast in tx.find(Forecast, HOUSE):
+            tx.save(replace(forecast, order_by_us=NOW - DAY_US, p10_us=NOW + DAY_US, p90_us=NOW + 3 * DAY_US))
+    shown = _rows(rows)
+    assert (shown["eggs"].plan, shown["eggs"].plan_kind) == ("No product chosen", "none")
+    assert (shown["milk"].plan, shown["milk"].state) == ("Bought elsewhere", "low")
+    assert (shown["milk"].order_by_us, shown["milk"].reorder_percent) == (None, None)
+    with rows.read() as tx:
+        assert not [item for item in coming_up(tx, HOUSE, now_us=NOW) if item.kind == "order"]
+        assert orders_view(tx, HOUSE, now_us=NOW, wall_us=NOW).planned == ()
+        page = supply_view(tx, HOUSE, "supply-milk", now_us=NOW)
+    assert (page.reorder_at, page.chart.reorder) == ("", None)
+
+
+def test_a_supply_that_nothing_reports_is_listed_while_some_of_it_is_left() -> None:
+    rows = FakeUnitOfWork(*full_house())
+    with rows.begin() as tx:
+        for key in ("water", "eggs", "milk"):
+            tx.save(replace(tx.get(Slot, HOUSE, f"slot-{key}"), supply_id=None))
+        tx.save(replace(tx.get(Supply, HOUSE, "supply-eggs"), sealed_quantity=6.0))
+    shown = _rows(rows)
+    assert "water" not in shown
+    assert (shown["eggs"].run_out, shown["eggs"].amount) == ("No device reports it", "6\u00a0pieces on the shelf")
+    assert shown["milk"].plan.startswith("Arrives ")
 
 
 def test_the_chart_ends_its_history_where_its_band_begins() -> None:
@@ -193,6 +248,32 @@ def test_a_receipt_shows_how_far_it_came(cart_id: str, states: list[str]) -> Non
     with world().read() as tx:
         view = cart_view(tx, HOUSE, cart_id, now_us=NOW, wall_us=NOW)
     assert [step.state for step in view.steps] == states
+
+
+def test_a_receipt_names_the_day_the_shop_promised_with_the_order() -> None:
+    rows = _changed(Order, "order-cart-1-milk", promised_us=NOW + 5 * DAY_US)
+    with rows.begin() as tx:
+        view = cart_view(tx, HOUSE, "cart-1-milk", now_us=NOW, wall_us=NOW)
+        assert (view.promised_us, view.delivery_day) == (NOW + 5 * DAY_US, "Sun 29 Nov")
+        assert view.subtitle == "Bio & Home Market, arrives Sun 29 Nov"
+        tx.save(replace(tx.get(Order, HOUSE, "order-cart-1-milk"), late=True))
+        late = cart_view(tx, HOUSE, "cart-1-milk", now_us=NOW, wall_us=NOW)
+    assert late.subtitle == "Bio & Home Market, late, was due Sun 29 Nov"
+
+
+@pytest.mark.parametrize("state", [CartState.SKIPPED, CartState.SNOOZED, CartState.EXPIRED])
+def test_only_a_yes_can_be_undone(state: CartState) -> None:
+    rows = FakeUnitOfWork(*full_house())
+    with rows.begin() as tx:
+        approval = tx.get(Approval, HOUSE, "approval-cart-1-milk")
+        still = replace(approval, id="approval-w", cart_id="cart-waiting", send_not_before_wall_us=NOW + DAY_US)
+        tx.add(still)
+        cart = tx.get(Cart, HOUSE, "cart-waiting")
+        tx.save(replace(cart, state=CartState.APPROVED))
+        assert cart_view(tx, HOUSE, cart.id, now_us=NOW, wall_us=NOW).undoable
+        tx.save(replace(cart, state=state, snoozed_until_us=NOW + DAY_US))
+        view = cart_view(tx, HOUSE, cart.id, now_us=NOW, wall_us=NOW)
+    assert (view.undoable, view.undo_seconds) == (False, None)
 
 
 def test_every_state_of_a_cart_and_an_order_has_words() -> None:
