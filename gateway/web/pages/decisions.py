@@ -1,11 +1,12 @@
 """The decision cards: what waits for an answer, what was answered and is under way, and the answers themselves."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
-from gateway.domain.cart import Cart, CartState
+from gateway.domain.cart import UNDOABLE_STATES, Cart
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.order import OPEN_ORDER_STATES, Order
 from gateway.steps.approve import Approve, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
@@ -16,19 +17,32 @@ from gateway.web.pages.visit import Visit, Visiting
 from gateway.web.views import CartView, cart_view, supplies_view, waiting_carts
 
 MAX_UNDER_WAY = 2
+MAX_COUNTED = 100
 
 router = APIRouter()
 
 
-def decision_cards(tx: Transaction, household_id: str, *, now_us: int, wall_us: int) -> tuple[CartView, ...]:
-    """Return the carts that wait for an answer, then the newest ones that were answered and have not arrived."""
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What stands beside the supplies: `carts` that wait come first, `more` says how many under way are not shown."""
+
+    carts: tuple[CartView, ...]
+    more: int
+
+
+def decisions(tx: Transaction, household_id: str, *, now_us: int, wall_us: int) -> Decisions:
+    """Return the carts that wait for an answer, then the newest that were answered and have not arrived.
+
+    What was approved and is not sent yet counts as newer than any order: it may still be undone.
+    """
     waiting = waiting_carts(tx, household_id, now_us=now_us, wall_us=wall_us)
-    begun = tx.find(Cart, household_id, state=frozenset({CartState.APPROVED, CartState.HELD}), newest=MAX_UNDER_WAY)
-    orders = tx.find(Order, household_id, state=OPEN_ORDER_STATES, newest=MAX_UNDER_WAY)
-    ids = [cart.id for cart in begun] + [order.cart_id for order in orders]
-    under_way = [cart_view(tx, household_id, cart_id, now_us=now_us, wall_us=wall_us) for cart_id in dict.fromkeys(ids)]
-    under_way.sort(key=lambda cart: (cart.created_us, cart.id), reverse=True)
-    return (*waiting, *under_way[:MAX_UNDER_WAY])
+    begun = tx.find(Cart, household_id, state=UNDOABLE_STATES, newest=MAX_COUNTED)
+    orders = tx.find(Order, household_id, state=OPEN_ORDER_STATES, newest=MAX_COUNTED)
+    ids = list(dict.fromkeys([cart.id for cart in begun] + [order.cart_id for order in orders]))
+    shown = tuple(
+        cart_view(tx, household_id, cart_id, now_us=now_us, wall_us=wall_us) for cart_id in ids[:MAX_UNDER_WAY]
+    )
+    return Decisions(waiting + shown, len(ids) - len(shown))
 
 
 @router.get("/carts/{cart_id}")

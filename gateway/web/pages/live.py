@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from gateway.domain.access import Session
-from gateway.domain.cart import Cart
+from gateway.domain.cart import Cart, CartState
 from gateway.steps.ports import Transaction
 from gateway.web.pages.decisions import partial
 from gateway.web.pages.rendering import render
@@ -34,6 +34,7 @@ MAX_STREAMS = 200
 MAX_STREAMS_PER_HOUSEHOLD = 20
 RETRY_S = 15
 MAX_ANSWERED = 4
+UNDER_WAY = frozenset({CartState.APPROVED, CartState.HELD, CartState.ORDERED})
 
 router = APIRouter()
 
@@ -154,6 +155,7 @@ class Watch:
             return parts | self._cart(tx, context)
         if self.page == "orders":
             orders = orders_view(tx, visiting.household_id, now_us=visiting.now_us, wall_us=visiting.wall_us)
+            context["more_under_way"] = 0
             html = render("parts/orders_lists.html", {"orders": orders})
             parts["orders-lists"] = partial("orders-lists", html, "innerMorph")
             cards = waiting_carts(tx, visiting.household_id, now_us=visiting.now_us, wall_us=visiting.wall_us)
@@ -166,16 +168,19 @@ class Watch:
         return parts
 
     def _with_answered(self, tx: Transaction, cards: tuple[CartView, ...]) -> tuple[CartView, ...]:
-        """Return the cards and those this page has shown before: an answer stays readable until the page is left."""
+        """Return the cards and those that waited on this page: an answer stays readable until the page is left.
+
+        On the first page an order under way is one of its cards, or one of those its link leads to.
+        """
         visiting = self.visiting
         present = {cart.id for cart in cards}
+        self.carts |= dict.fromkeys(cart.id for cart in cards if cart.decidable)
         answered = [
             cart_view(tx, visiting.household_id, cart_id, now_us=visiting.now_us, wall_us=visiting.wall_us)
             for cart_id in list(self.carts)[-MAX_ANSWERED:]
             if cart_id not in present
         ]
-        self.carts |= dict.fromkeys(present)
-        return (*cards, *answered)
+        return (*cards, *(cart for cart in answered if self.page == "orders" or cart.state not in UNDER_WAY))
 
     def _home(self, context: dict[str, Any]) -> dict[str, str]:
         parts = {

@@ -19,6 +19,7 @@ def orders_page(visiting: Visiting) -> Response:
         lambda tx: {
             "orders": orders_view(tx, household_id, now_us=now_us, wall_us=wall_us),
             "carts": waiting_carts(tx, household_id, now_us=now_us, wall_us=wall_us),
+            "more_under_way": 0,
             "version": household_version(tx, household_id),
         },
     )

@@ -12,7 +12,7 @@ from gateway.domain.stock import PackOption, Supply
 from gateway.steps import equipment
 from gateway.steps.household import set_policy
 from gateway.steps.ports import Offer, Transaction
-from gateway.web.pages.decisions import decision_cards
+from gateway.web.pages.decisions import decisions
 from gateway.web.pages.forms import amount_of
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visit, Visiting, back
@@ -27,6 +27,7 @@ from gateway.web.views import (
 )
 from gateway.web.views.household import MessageRow
 from gateway.web.views.readings import reading_rows
+from gateway.web.views.supply import HISTORY_DAYS
 
 MAX_SOON = 5
 MAX_NEWS = 5
@@ -53,9 +54,11 @@ def home_lists(visiting: Visit, tx: Transaction) -> dict[str, Any]:
     household_id, now_us, wall_us = visiting.household_id, visiting.now_us, visiting.wall_us
     supplies = supplies_view(tx, household_id, now_us=now_us)
     agenda = [item for item in coming_up(tx, household_id, now_us=now_us) if item.kind != "decision"]
+    beside = decisions(tx, household_id, now_us=now_us, wall_us=wall_us)
     return {
         "supplies": supplies,
-        "carts": decision_cards(tx, household_id, now_us=now_us, wall_us=wall_us),
+        "carts": beside.carts,
+        "more_under_way": beside.more,
         "soon": agenda[:MAX_SOON],
         "news": _news(tx, household_id, now_us),
         "activity": device_activity(tx, household_id, now_us=now_us, limit=MAX_ACTIVITY),
@@ -80,13 +83,14 @@ def _selected(
 
 
 @router.get("/supplies/{supply_id}/forecast")
-def forecast_part(visiting: Visiting, supply_id: str) -> Response:
-    """The forecast of one supply, for the first page."""
+def forecast_part(visiting: Visiting, supply_id: str, page: str = "home") -> Response:
+    """The forecast of one supply, for the first page or for its own, whose headline comes with it."""
     household_id, now_us = visiting.household_id, visiting.now_us
+    template, days = ("one_forecast", CHART_DAYS) if page == "home" else ("supply_now", HISTORY_DAYS)
     return visiting.show(
-        "parts/one_forecast.html",
+        f"parts/{template}.html",
         "supplies",
-        lambda tx: {"view": supply_view(tx, household_id, supply_id, now_us=now_us, days=CHART_DAYS)},
+        lambda tx: {"view": supply_view(tx, household_id, supply_id, now_us=now_us, days=days)},
     )
 
 

@@ -1,6 +1,7 @@
 """What the stream of a page sends: nothing while nothing changes, then what changed and no more."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
@@ -11,6 +12,7 @@ from fastapi import Request
 from gateway.domain.access import Session
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Member
+from gateway.domain.order import Order
 from gateway.domain.replenishment import Forecast
 from gateway.domain.stock import Supply
 from gateway.web.pages.live import MAX_STREAMS_PER_HOUSEHOLD, Streams, Watch, _stream, end_streams_when, streams_of
@@ -86,6 +88,32 @@ def test_an_answered_cart_stays_readable_on_the_page(web: WebClient) -> None:
     assert "Skipped this time" in said
     assert "autofocus" not in said
     assert "#nav-badge" in said
+
+
+def test_what_waits_comes_first_and_two_orders_under_way_stand_beside_it(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        plain, cart = tx.get(Order, HOUSE, "order-cart-1-milk"), tx.get(Cart, HOUSE, "cart-1-milk")
+        for number in range(2, 5):
+            tx.add(replace(cart, id=f"cart-{number}-milk"))
+            tx.add(replace(plain, id=f"order-cart-{number}-milk", cart_id=f"cart-{number}-milk"))
+        tx.add(replace(tx.get(Cart, HOUSE, "cart-waiting"), id="cart-0", state=CartState.APPROVED))
+    shown = re.findall(r'<section id="cart-([^"]+)"', web.get("/").text)
+    assert shown == ["cart-waiting", "cart-0", "cart-4-milk"]
+    assert "3 more under way" in web.get("/").text
+    one = watch(web)
+    looked(one)
+    with web.unit_of_work.begin() as tx:
+        tx.save(replace(tx.get(Cart, HOUSE, "cart-0"), state=CartState.SKIPPED))
+    assert re.findall(r'<section id="cart-([^"]+)"', looked(one)) == ["cart-waiting", "cart-4-milk", "cart-3-milk"]
+
+
+def test_a_supplys_own_page_keeps_its_chart_and_its_headline_fresh(web: WebClient) -> None:
+    page = web.get("/supplies/supply-milk").text
+    assert 'hx-get="/supplies/supply-milk/forecast?page=supply"' in page
+    part = web.get("/supplies/supply-milk/forecast?page=supply", headers={"HX-Request": "true"}).text
+    assert 'hx-get="/supplies/supply-milk/forecast?page=supply"' in part
+    assert '<hx-partial hx-target="#supply-head" hx-swap="outerMorph">' in part
+    assert "supply-head" not in web.get("/supplies/supply-milk/forecast", headers={"HX-Request": "true"}).text
 
 
 def test_a_new_supply_sends_the_whole_list(web: WebClient) -> None:
