@@ -85,6 +85,7 @@ def test_every_list_is_paged(described: Json) -> None:
         (money.AccountBody, examples.ACCOUNT_EXAMPLE),
         (money.MandateBody, examples.MANDATE_EXAMPLE),
         (money.MethodBody, examples.METHOD_EXAMPLE),
+        (stock.ExportBody, examples.EXPORT_EXAMPLE),
         (common.Page[stock.SupplyBody], common.page_of(examples.SUPPLY_EXAMPLE)),
     ],
 )

@@ -93,6 +93,7 @@ _PROBLEMS: dict[int, tuple[str, str, str, str]] = {
     404: ("The household has no such thing", "not_found", "Not found", f"This household has no cart '{CART_ID}'."),
     409: ("It has moved on", "conflict", "It has moved on", "Cannot approve this cart: it is ordered."),
     422: ("The request is wrong", "invalid", "Not possible", "packs: choose between 1 and 20 packs"),
+    429: ("Too often", "too_many_requests", "Too many tries", "Try again in 60 seconds."),
     503: (
         "A provider or shop could not be reached; nothing was done",
         "not_reached",

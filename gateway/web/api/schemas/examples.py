@@ -313,3 +313,21 @@ METHOD_EXAMPLE: dict[str, Any] = {
     "rank": 0,
     "created": "2026-09-01T00:00:00Z",
 }
+EXPORT_EXAMPLE: dict[str, Any] = {
+    "format": "replenish-export/1",
+    "exported_at": "2026-11-24T17:05:00Z",
+    "entities": {
+        "household": [
+            {
+                "id": HOUSEHOLD_ID,
+                "household_id": HOUSEHOLD_ID,
+                "name": "Rosa Street 12",
+                "time_zone": "Europe/Madrid",
+                "currency": "EUR",
+                "frozen_since_us": None,
+                "created_us": 1787763900000000,
+            }
+        ],
+        "refills": [],
+    },
+}

@@ -1,7 +1,7 @@
 """Household, supplies, forecasts, policies and devices as the API sends them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -277,3 +277,15 @@ class QuarantineBody(Answer):
             size_bytes=len(row.payload),
             received_at=moment(row.received_us),
         )
+
+
+class ExportBody(Answer):
+    """Everything a household has: its rows by kind, in the order they were made, without what opens a door.
+
+    Fields are named as the gateway keeps them: `*_us` are microseconds since 1970 in UTC, `*_minor` minor units of the
+    row's currency, bytes hexadecimal.
+    """
+
+    format: Literal["replenish-export/1"]
+    exported_at: str
+    entities: dict[str, list[dict[str, Any]]]
