@@ -229,6 +229,7 @@ class FakeRejectedRow:
 class FakeInbox:
     """Messages in a list; ids count from 1."""
 
+    around: Callable[[], None] = lambda: None
     rows: list[FakeInboxRow] = field(default_factory=list)
     rejected: list[FakeRejectedRow] = field(default_factory=list)
 
@@ -251,4 +252,6 @@ class FakeInbox:
         return len(self.rows)
 
     def read_rejected_after(self, cursor: int, limit: int) -> list[FakeRejectedRow]:
+        if limit > 1:  # record reads them last, the worker only looks whether there is one
+            self.around()
         return self.rejected[cursor : cursor + limit]

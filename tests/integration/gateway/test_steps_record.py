@@ -282,9 +282,11 @@ def test_a_status_says_whether_a_device_is_online(open_rig: OpenRig) -> None:
 def test_the_cursor_moves_with_the_rows_or_not_at_all(open_rig: OpenRig) -> None:
     rig = open_rig(*home())
     rig.inbox.append(telling(1, 1, left("milk", 0.5)), START_US)
-    rig.bomb.at = 3  # the row for record is committed, record itself is not
+    rig.inbox.around = lambda: rig.bomb.tick("while recording")
+    rig.bomb.at = 2  # the row for record is committed, the readings are written and their commit does not come
     with pytest.raises(Crash):
         rig.work_off()
+    assert rig.bomb.where == "while recording"
     assert rig.rows(Reading) == []
     with rig.store.read() as tx:
         assert tx.cursor(CURSOR) == 0
