@@ -5,7 +5,7 @@ from typing import Literal
 
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Household
-from gateway.domain.order import Order, OrderState
+from gateway.domain.order import LineState, Order, OrderLine, OrderState
 from gateway.domain.payment import Mandate, MandateState
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import DAY_US, Forecast, Plan, PlanState, Policy
@@ -15,6 +15,7 @@ from gateway.web.wording import MONTHS, Wording, money
 
 HORIZON_US = 45 * DAY_US
 MAX_ITEMS = 12
+COMING_LINE_STATES = frozenset({LineState.OPEN, LineState.SHIPPED})
 
 AgendaKind = Literal["decision", "delivery", "order"]
 
@@ -84,11 +85,12 @@ def planned_orders(tx: Transaction, household_id: str, *, now_us: int) -> tuple[
     }
     kept = {policy.supply_id for policy in tx.find(Policy, household_id) if policy.enabled}
     forecasts = {forecast.supply_id: forecast for forecast in tx.find(Forecast, household_id, current=True)}
+    coming = {line.supply_id for line in tx.find(OrderLine, household_id, state=COMING_LINE_STATES)}
     rule = "Covered by your standing mandate, else we ask" if standing else "Will ask you first"
     items = []
     for supply in tx.find(Supply, household_id):
         plan, forecast = plans.get(supply.id), forecasts.get(supply.id)
-        if plan is not None and plan.state is PlanState.CARTED:
+        if supply.id in coming or (plan is not None and plan.state is PlanState.CARTED):
             continue
         order_by_us = _order_by_us(plan, forecast)
         option = options.get(plan.pack_option_id) if plan else usual.get(supply.id)

@@ -11,7 +11,7 @@ from gateway.domain.replenishment import DAY_US, Forecast
 from gateway.domain.stock import Supply
 from gateway.steps.ports import Transaction
 from gateway.web.views.stock import Stock, is_listening, read_stock
-from gateway.web.wording import MONTHS, amount, count, percent
+from gateway.web.wording import MONTHS, amount, count, number, percent
 
 TileState = Literal["ok", "low", "out", "unknown"]
 PlanKind = Literal["none", "off", "planned", "waiting", "snoozed", "approved", "arriving", "late", "arrived", "trouble"]
@@ -284,7 +284,11 @@ def _left_words(supply: Supply, quantity: float | None) -> str:
 
 
 def _shelf_words(supply: Supply) -> str:
-    return f"{amount(supply.sealed_quantity, supply.unit)} on the shelf" if supply.sealed_quantity > 0 else ""
+    if supply.sealed_quantity <= 0:
+        return ""
+    # What a device measures in percent comes in whole packs: 200 % are two of them.
+    packs = f"{number(supply.sealed_quantity / 100)} spare"
+    return f"{packs if supply.unit == '%' else amount(supply.sealed_quantity, supply.unit)} on the shelf"
 
 
 def _amount_words(left: str, shelf: str) -> str:
@@ -294,7 +298,10 @@ def _amount_words(left: str, shelf: str) -> str:
 def _summary(stock: Stock, rows: list[SupplyRow]) -> str:
     waiting = {cart.id for cart, _ in stock.cart_lines.values() if cart.state is CartState.AWAITING_APPROVAL}
     arriving = [
-        order.promised_us for lines in stock.order_lines.values() for order, _ in lines if order.promised_us is not None
+        order.promised_us
+        for lines in stock.order_lines.values()
+        for order, line in lines
+        if order.promised_us is not None and line.state in {LineState.OPEN, LineState.SHIPPED} and not order.late
     ]
     parts = []
     if waiting:

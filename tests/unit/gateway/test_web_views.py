@@ -8,7 +8,7 @@ from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import NotFound
 from gateway.domain.household import Member
-from gateway.domain.order import Order, OrderLine, OrderState
+from gateway.domain.order import LineState, Order, OrderLine, OrderState
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, Policy
 from gateway.domain.stock import Level, Measure, PackOption, Reading, Refill, Slot, Supply, Verdict
 from gateway.web.views import (
@@ -307,6 +307,25 @@ def test_the_agenda_is_in_order_and_says_about() -> None:
     assert [item.at_us for item in items] == sorted(item.at_us for item in items)
     assert {"decision", "delivery", "order"} <= {item.kind for item in items}
     assert all(item.about.startswith("about ") for item in items if item.kind == "order" and item.about)
+
+
+def test_what_is_on_its_way_is_not_planned_once_more() -> None:
+    with world().read() as tx:
+        planned = {item.supply_id for item in coming_up(tx, HOUSE, now_us=NOW) if item.kind == "order"}
+    assert "supply-milk" not in planned
+    assert "supply-petfood" in planned
+
+
+def test_what_came_is_not_announced_as_arriving() -> None:
+    with world().read() as tx:
+        assert "A refill arrives Thu 26 Nov." in supplies_view(tx, HOUSE, now_us=NOW).summary
+    rows = _changed(OrderLine, "orderline-cart-1-milk-milk", state=LineState.DELIVERED)
+    with rows.read() as tx:
+        assert "arrives" not in supplies_view(tx, HOUSE, now_us=NOW).summary
+
+
+def test_spares_of_what_is_measured_in_percent_are_counted_whole() -> None:
+    assert _rows(_changed(Supply, "supply-black", sealed_quantity=200.0))["black"].shelf == "2 spare on the shelf"
 
 
 def test_devices_say_who_is_silent_and_what_could_not_be_counted() -> None:
