@@ -34,6 +34,7 @@ def main() -> int:
     arguments.add_argument("names", nargs="*", help="these alone, printed and not written")
     asked = arguments.parse_args().names
     names = asked or [line.split()[0] for line in replenish("--list").splitlines() if line.strip()]
+    present = machine()
     sections = []
     for name in names:
         print(f"{name} …", flush=True)
@@ -41,7 +42,7 @@ def main() -> int:
     if asked:
         print("\n".join(sections))
         return 0
-    REPORT.write_text(HEAD + table(machine()) + "\n" + "\n".join(sections))
+    REPORT.write_text(HEAD + table(present) + "\n" + "\n".join(sections))
     print(f"Wrote {REPORT.relative_to(ROOT)}.")
     return 0
 
@@ -104,6 +105,7 @@ def machine() -> list[tuple[str, str]]:
         ("memory", f"{gigabytes:.0f} GiB"),
         ("system", f"{platform.system()} {platform.release()}"),
         ("Python", platform.python_version()),
+        ("processes that ran or waited before", f"{os.getloadavg()[0]:.1f}, a minute's average"),
     ]
 
 

@@ -87,7 +87,9 @@ def doctor(data_dir: DataDir = None) -> None:
 @broker.command("mosquitto")
 def broker_mosquitto(
     data_dir: DataDir = None,
-    port: Annotated[int, typer.Option(help="Port on loopback.", min=1, max=65535)] = 1883,
+    port: Annotated[
+        int | None, typer.Option(help="Port on the loopback. [env: REPLENISH_MQTT_PORT]", min=1, max=65535)
+    ] = None,
 ) -> None:
     """Run Mosquitto by the same rules: password file and topic rules are written from the devices on record."""
     with open_gateway(data_dir) as gateway:
@@ -95,6 +97,7 @@ def broker_mosquitto(
         if not secret:
             raise CommandFailed("choose the gateway's own secret at the broker: set REPLENISH_MQTT_SECRET")
         directory = gateway.settings.data_dir / "mosquitto"
+        port = port or gateway.settings.mqtt_port
         # The salt only has to differ between installations; the secret is the operator's to choose well.
         gateway_hash = hash_secret(secret, GATEWAY_USER.encode().ljust(12, b"-"))
         stopping = threading.Event()

@@ -40,6 +40,11 @@ class Running:
                 return line.strip()
         raise AssertionError(f"it ended with {self.process.wait(STOP_S)} and never said {beginning!r}")
 
+    def listens(self, port: int) -> None:
+        """Wait until somebody can connect; fails with its last words when it ends before."""
+        eventually(lambda: is_open(port) or self.process.poll() is not None, START_S)
+        assert self.process.poll() is None, self.process.communicate()[1]
+
     def stop(self) -> int:
         """Ask it to stop; its status. Nothing of its session may be left."""
         self.process.send_signal(signal.SIGTERM)
@@ -80,7 +85,7 @@ def test_serve_starts_answers_and_stops_leaving_nothing(start: Callable[..., Run
     mqtt = free_port()
     serving = start("serve", REPLENISH_MQTT_PORT=str(mqtt))
     address = serving.said("Web on ").removeprefix("Web on ")
-    eventually(lambda: is_open(mqtt), START_S)
+    serving.listens(mqtt)
     for path in ("/healthz", "/readyz"):
         assert httpx.get(address + path, timeout=START_S, trust_env=False).status_code == 200
     assert serving.stop() == 0
@@ -113,7 +118,7 @@ def test_a_reading_that_comes_in_at_one_process_is_forecast_by_another_and_seen_
     workers = [start("work"), start("work")]
     web = start("web")
     address = web.said("Web on ").removeprefix("Web on ")
-    eventually(lambda: is_open(mqtt), START_S)
+    ingest.listens(mqtt)
     asyncio.run(report(device, mqtt, tmp_path / "outbox.sqlite3", left=0.4))
     with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as api:
         eventually(lambda: milk(api)["forecast"] is not None, START_S)
@@ -127,7 +132,7 @@ def test_simulated_devices_speak_to_a_real_broker_with_a_progress_line(
     mqtt, credentials = free_port(), tmp_path / "fleet.json"
     fleet(installed, credentials, 2)
     serving = start("ingest", REPLENISH_MQTT_PORT=str(mqtt))
-    eventually(lambda: is_open(mqtt), START_S)
+    serving.listens(mqtt)
     screen, terminal = pty.openpty()
     command = ["simulate", "fridge", "--broker", f"127.0.0.1:{mqtt}", "--count", "2", "--credentials", str(credentials)]
     with subprocess.Popen(installed.command(*command, data_dir=False), stderr=terminal, text=True) as devices:
