@@ -22,11 +22,15 @@ ACCOUNT_WORDS = {
     "fees": "Fees",
     "suspense": "To be explained",
 }
+OWED = frozenset({"household_balance", "merchant_payable"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRow:
-    """One ledger account and its settled and pending balance; debit is positive."""
+    """One ledger account and its settled and pending balance; debit is positive.
+
+    `balance` says it as people do: what is owed, to the household or a shop, is so much and not less than nothing.
+    """
 
     id: str
     code: str
@@ -75,7 +79,7 @@ def account_rows(tx: Transaction, household_id: str) -> tuple[AccountRow, ...]:
                 name=_account_name(account, merchants),
                 currency=account.currency,
                 balance_minor=settled,
-                balance=money(settled, account.currency),
+                balance=money(-settled if account.kind in OWED else settled, account.currency),
                 pending_minor=sums.get((account.id, True), 0),
             )
         )

@@ -9,6 +9,7 @@ from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import NotFound
 from gateway.domain.household import Member
 from gateway.domain.order import LineState, Order, OrderLine, OrderState
+from gateway.domain.payment import Account, JournalEntry, Posting
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, Policy
 from gateway.domain.stock import Level, Measure, PackOption, Reading, Refill, Slot, Supply, Verdict
 from gateway.web.views import (
@@ -360,6 +361,31 @@ def test_money_shows_what_is_left_and_csv_runs_no_formula() -> None:
     assert lines[0].startswith("at,journal,kind,layer")
     assert len(lines) == 1 + len(view.ledger)
     assert all(not cell.startswith(("=", "@")) for line in lines for cell in line.split(","))
+
+
+def test_a_balance_is_said_as_people_count_it() -> None:
+    postings = [
+        JournalEntry(
+            id="j",
+            household_id=HOUSE,
+            source_id="t",
+            kind="top_up",
+            memo="",
+            reverses_id=None,
+            pending=False,
+            at_us=NOW,
+        ),
+        Account(id="a-bank", household_id=HOUSE, kind="bank", owner="", currency="EUR"),
+        Account(id="a-mine", household_id=HOUSE, kind="household_balance", owner="", currency="EUR"),
+        Posting(id="p1", household_id=HOUSE, journal_id="j", account_id="a-bank", amount_minor=4000, currency="EUR"),
+        Posting(id="p2", household_id=HOUSE, journal_id="j", account_id="a-mine", amount_minor=-4000, currency="EUR"),
+    ]
+    with FakeUnitOfWork(household(), *postings).read() as tx:
+        accounts = money_view(tx, HOUSE, now_us=NOW).accounts
+    assert [(row.name, row.balance, row.balance_minor) for row in accounts] == [
+        ("Bank", "40.00\u00a0€", 4000),
+        ("Your balance", "40.00\u00a0€", -4000),
+    ]
 
 
 def test_the_name_plate_counts_what_waits() -> None:
