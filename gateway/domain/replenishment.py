@@ -49,8 +49,8 @@ class Forecast:
     """The distribution of one supply's depletion time, with what it was made from.
 
     `p10_us`, `p50_us`, `p90_us` are None when the level is unknown or the instant lies beyond the horizon
-    (`beyond` tells which). `evidence` names the readings: slot, reading id, quantity, instant, signed. `sealed_quantity`
-    is the part of `on_hand` that stood unopened on the shelf.
+    (`beyond` tells which). `evidence` names the readings: slot, reading id, quantity, instant, signed.
+    `sealed_quantity` is the part of `on_hand` that stood unopened on the shelf.
     """
 
     id: str
