@@ -26,11 +26,13 @@ from gateway.steps.receive import InboxUnavailable
 from gateway.store import migrate
 from gateway.store.engine import open_engine
 from gateway.store.vault import VaultError
+from gateway.store.work_queue import Waiting
 from payments.adapter import OperationKind, Sync, Unknown
 from payments.errors import PaymentError
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 PROBE_S = 2.0
+MOST_REASON_CHARACTERS = 200
 PROBE_REFERENCE = "doctor"
 WEB = Path(__file__).parent.parent / "web"
 VENDOR = WEB / "static" / "vendor"
@@ -210,12 +212,19 @@ def _inside(gateway: Gateway) -> Iterator[Finding]:
         yield _payment_adapter(gateway, name)
     yield from _sealed(gateway, methods)
     failing = gateway.queue.waiting(failing_only=True)
-    first = f"the first is {failing[0].step} {failing[0].subject_id}: {failing[0].last_error}" if failing else ""
-    yield _judge(not failing, f"rows of work that keep failing: {len(failing)}", first)
+    yield _judge(not failing, f"rows of work that keep failing: {len(failing)}", _first_failure(failing))
     remedy = "see Orders and Money in the pages; the household is told too"
     yield _judge(not unpaid, f"orders shipped and not paid: {len(unpaid)}", remedy)
     remedy = "compare `replenish ledger check` with the provider's own pages"
     yield _judge(not undecided, f"payments that a person has to look at: {len(undecided)}", remedy)
+
+
+def _first_failure(failing: list[Waiting]) -> str:
+    """Name the first row and the first line of why; the log has the rest."""
+    if not failing:
+        return ""
+    reason = failing[0].last_error.partition("\n")[0][:MOST_REASON_CHARACTERS]
+    return f"the first is {failing[0].step} {failing[0].subject_id}: {reason}"
 
 
 def _shop(gateway: Gateway, shop: MerchantAccount) -> Finding:
