@@ -190,7 +190,8 @@ def test_work_that_keeps_failing_is_found(installed: Replenish) -> None:
         database.execute(
             "INSERT INTO work (id, step, household_id, subject_id, due_us, not_before_wall_us, lease_until_wall_us,"
             " lease_holder, fence, generation, tries, last_error)"
-            " VALUES ('w', 'capture', NULL, 'parcel-1', 0, 0, 0, '', 7, 0, 7, 'the bank is closed' || char(10) || 'and so on')"
+            " VALUES ('w', 'capture', NULL, 'parcel-1', 0, 0, 0, '', 7, 0, 7, ?)",
+            ("the bank is closed\nand so on",),
         )
     (problem,) = problems(installed)
     assert problem.text == "rows of work that keep failing: 1"
