@@ -13,8 +13,9 @@ TOOLS := $(VENV)/.tools
 FRONT_PACKAGES := node_modules/.installed
 FRONT := $(VENDOR)/.stamp
 
-# Files of tests share a fixture (a broker, a browser): a file stays on one of the two processes.
-PYTEST := $(VENV)/bin/pytest -n 2 --dist loadfile
+# Files of tests share a fixture (a broker, a browser): a file stays on one of the two processes. They begin in the
+# order of their names, for the end-to-end tests take longest and are first.
+PYTEST := $(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-long check setup front lock bench pictures clean dev

@@ -173,12 +173,14 @@ class Town:
         with self.desk.unit_of_work.begin() as tx:
             freeze_everything(tx, household.owner, now_us=self.now_us)
         self.note(f"{household.name} is frozen")
+        self._until_quiescent()
 
     def unfreeze(self, household: Household) -> None:
         """Its owner lifts the freeze."""
         with self.desk.unit_of_work.begin() as tx:
             unfreeze_everything(tx, household.owner, now_us=self.now_us)
         self.note(f"{household.name} is no longer frozen")
+        self._until_quiescent()
 
     # Looking
 
