@@ -1,24 +1,22 @@
 """Settings: the people of the household, where one is signed in, the password, the theme, tokens for programs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from gateway.domain.access import ApiToken, Session
-from gateway.domain.errors import Invalid
-from gateway.domain.household import Member, Role
+from gateway.domain.household import Role
 from gateway.steps.household import add_member, change_role, rename_household
 from gateway.steps.ports import Transaction
-from gateway.web import sessions
-from gateway.web.identity import gate_of, local_path
+from gateway.web import identity, sessions
+from gateway.web.identity import MIN_PASSWORD_CHARACTERS, local_path
 from gateway.web.pages.rendering import THEMES, answer
 from gateway.web.pages.visit import Visit, Visiting, back
 from gateway.web.views import member_rows
 from gateway.web.wording import since
 
-LEAST_PASSWORD = 10
 YEAR_S = 365 * 86_400
 MAX_TOKEN_NAME = 60
 BROWSERS = ("Firefox", "Edg", "Chrome", "Safari")
@@ -69,6 +67,7 @@ def _context(visiting: Visit, tx: Transaction, **more: str) -> dict[str, Any]:
         ],
         "tokens": [_token_row(token, wall_us) for token in sessions.api_tokens(tx, member)],
         "has_password": member.password_hash is not None,
+        "least_password": MIN_PASSWORD_CHARACTERS,
         "email": member.email,
         "new_token": None,
         "sign_in_link": None,
@@ -139,20 +138,12 @@ def give_role(visiting: Visiting, member_id: str, role: Annotated[Role, Form()])
 
 @router.post("/settings/password")
 def set_password(
-    visiting: Visiting, password: Annotated[str, Form(max_length=200)], present: Annotated[str, Form()] = ""
+    visiting: Visiting,
+    password: Annotated[str, Form(max_length=200)],
+    present: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
-    """Set or change one's own password; who has one must know it."""
-    passwords, member = gate_of(visiting.request).passwords, visiting.member
-    if len(password) < LEAST_PASSWORD:
-        raise Invalid("password", f"choose at least {LEAST_PASSWORD} characters")
-    if member.password_hash is not None and passwords.member_with([member], present) is None:
-        raise Invalid("present password", "it is not the one we know")
-    hashed = passwords.hash(password)
-
-    def save(tx: Transaction) -> None:
-        tx.save(replace(tx.get(Member, visiting.household_id, member.id), password_hash=hashed))
-
-    visiting.change(save)
+    """Set or change one's own password; who has one must know it, and every other browser is signed out."""
+    identity.set_password(visiting.request, visiting.who, password, present=present)
     return back("/settings", "password")
 
 

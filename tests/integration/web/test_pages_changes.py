@@ -11,8 +11,9 @@ import pytest
 from gateway.domain.access import ApiToken, Session
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.payment import Mandate, MethodState, PaymentMethod
-from gateway.domain.replenishment import Policy
+from gateway.domain.replenishment import MINUTE_US, Policy
 from gateway.domain.stock import Device, DeviceState, Level, PackOption, Slot, Supply
+from gateway.web.sessions import open_session, session_of
 from tests.fakes import FakeClock
 from tests.integration.web.sample_household import HOUSE, SHOP, world
 from tests.web_client import WebClient
@@ -201,6 +202,32 @@ def test_a_password_is_set_then_needed_to_change_it(web: WebClient) -> None:
     answer = web.post("/sign-in", data={"email": "ana@example.org", "password": "correct horse battery"})
     assert answer.headers["location"] == "/"
     assert web.get("/").status_code == 200
+
+
+def test_a_new_password_signs_out_every_other_browser(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        elsewhere = open_session(tx, tx.get(Member, HOUSE, "member-ana"), user_agent="", wall_us=web.clock.wall_us())
+    assert "Every other browser is signed out" in follow(web, "/settings/password", password="correct horse battery")
+    with web.unit_of_work.read() as tx:
+        assert session_of(tx, elsewhere, wall_us=web.clock.wall_us()) is None
+    assert web.get("/settings").status_code == 200
+
+
+def test_guessing_the_present_password_is_limited_and_changes_nothing(web: WebClient) -> None:
+    follow(web, "/settings/password", password="correct horse battery")
+    guess = {"password": "another long one", "present": "wrong"}
+    answers = [web.post("/settings/password", data=guess, headers=HTML) for _ in range(10)]
+    assert [answer.status_code for answer in answers] == [422] * 9 + [429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+    right = guess | {"present": "correct horse battery"}
+    assert web.post("/settings/password", data=right).status_code == 429
+    web.clock.advance(5 * MINUTE_US)
+    assert web.post("/settings/password", data=guess).status_code == 422
+    follow(web, "/settings/password", **right)
+
+
+def test_a_password_too_short_is_refused(web: WebClient) -> None:
+    assert web.post("/settings/password", data={"password": "short"}).status_code == 422
 
 
 def test_a_wrong_password_says_not_which_part_was_wrong(web: WebClient) -> None:
