@@ -10,7 +10,7 @@ from gateway.domain.cart import UNDOABLE_STATES, Cart, CartState, Line
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member
 from gateway.domain.order import OPEN_ORDER_STATES, Order
-from gateway.domain.payment import Attempt, Mandate, MandateState, MethodState, PaymentMethod
+from gateway.domain.payment import Attempt, AttemptState, Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE
 from gateway.domain.stock import PackOption
 from gateway.steps.carts import reopen
@@ -122,6 +122,9 @@ def _say_yes(
         )
     if cart.decide_by_us is not None and now_us > cart.decide_by_us:
         raise Conflict("cart", cart.id, "expired", "approve", hint="A new one follows if it is still needed.")
+    if tx.find(Attempt, cart.household_id, cart_id=cart.id, state=AttemptState.MANUAL_REVIEW):
+        hint = "The operator will tell you; nothing is debited twice."
+        raise Conflict("cart", cart.id, "still being looked into after an earlier payment", "approve", hint=hint)
     if cart.total_minor <= 0:
         raise Invalid("amount", "there is nothing to pay for; ask the shop")
     if isinstance(decision, ApproveByMandate):

@@ -40,7 +40,6 @@ from payments.money import Money
 
 WHILE_FROZEN_US = 10 * MINUTE_US
 PAUSE_US = 2 * SECOND_US
-PAUSE_REVIEW_US = 600 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,11 @@ def _prepare(tx: Transaction, item: WorkItem, services: Services, now_us: int) -
     approval = standing[0] if standing and cart.state is CartState.APPROVED else None
     for attempt in tx.find(Attempt, household_id, cart_id=cart.id, state=frozenset(LIVE_ATTEMPT_STATES)):
         if approval is not None and attempt.approval_id != approval.id:
+            if attempt.state is AttemptState.MANUAL_REVIEW:
+                _ask_person(tx, cart, approval, ("an earlier payment for it is still being looked into",), now_us)
+                return None
             # An undone try is still being released, and at most one may live.
-            pause_us = PAUSE_REVIEW_US if attempt.state is AttemptState.MANUAL_REVIEW else PAUSE_US
-            tx.enqueue("authorize", household_id, cart.id, due_us=now_us, not_before_wall_us=wall_us + pause_us)
+            tx.enqueue("authorize", household_id, cart.id, due_us=now_us, not_before_wall_us=wall_us + PAUSE_US)
         return _again(tx, attempt, services, now_us)
     if approval is None:
         return None
