@@ -14,9 +14,13 @@ for npm in npm .venv/bin/npm; do
 done
 
 echo "npm was not found: installing Node.js into .venv …" >&2
-.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-node.txt
+remedy="install Node.js with npm 7 or newer (Debian, Ubuntu: apt-get install npm; macOS: brew install node)."
+if ! .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-node.txt; then
+    echo "Node.js could not be installed: $remedy" >&2
+    exit 1
+fi
 if ! works .venv/bin/npm; then
-    echo "Node.js does not run here: install Node.js with npm 7 or newer (Debian, Ubuntu: apt-get install npm; macOS: brew install node)." >&2
+    echo "Node.js does not run here: $remedy" >&2
     exit 1
 fi
 exec .venv/bin/npm "$@"
