@@ -134,6 +134,7 @@ class FakeTransaction:
         household_id: str | None,
         *,
         newest: int | None = None,
+        oldest: int | None = None,
         before: str | None = None,
         **equals: Scalar | frozenset[str],
     ) -> list[Entity]:
@@ -147,7 +148,10 @@ class FakeTransaction:
             and (household_id is None or _of_household(row, household_id))
             and _matches(row, equals)
         ]
-        return rows if newest is None else rows[::-1][:newest]
+        return rows[:oldest] if newest is None else rows[::-1][:newest]
+
+    def count(self, entity: type[Entity], household_id: str | None, **equals: str) -> int:
+        return len(self.find(entity, household_id, **equals))
 
     def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
         yield from self.find(entity, household_id)

@@ -9,6 +9,8 @@ from gateway.steps.ports import MerchantRefused, Services, Transaction
 from payments.errors import NoticeRejected
 
 MAX_REFERENCES = 100
+MAX_REFUSED = 1_000
+"""Refused notices kept of one provider or shop, the newest: enough to see what is wrong, however many come."""
 
 
 def notice(item: WorkItem, services: Services) -> None:
@@ -23,11 +25,21 @@ def notice(item: WorkItem, services: Services) -> None:
         try:
             references = _references(tx, services, received)
         except (NoticeRejected, MerchantRefused) as refusal:
-            tx.save(replace(received, state=NoticeState.REFUSED, reason=str(refusal)))
+            _refuse(tx, received, str(refusal))
             return
         known = [_hint(tx, received, reference, now_us) for reference in references[:MAX_REFERENCES]]
         reason = "" if all(known) else "names something this gateway does not know"
         tx.save(replace(received, state=NoticeState.DONE, reason=reason))
+
+
+def _refuse(tx: Transaction, received: Notice, reason: str) -> None:
+    """Keep a notice that cannot be trusted with the reason; the oldest such above the limit go."""
+    tx.save(replace(received, state=NoticeState.REFUSED, reason=reason))
+    alike: dict[str, str] = {"source": received.source, "name": received.name, "state": NoticeState.REFUSED}
+    above = tx.count(Notice, None, **alike) - MAX_REFUSED
+    if above > 0:
+        for old in tx.find(Notice, None, oldest=above, **alike):
+            tx.remove(old)
 
 
 def _references(tx: Transaction, services: Services, received: Notice) -> tuple[str, ...]:

@@ -57,15 +57,20 @@ class Transaction(Protocol):
         household_id: str | None,
         *,
         newest: int | None = None,
+        oldest: int | None = None,
         before: str | None = None,
         **equals: Scalar | frozenset[str],
     ) -> list[Entity]:
         """Return the household's entities whose columns equal the values (a frozenset means any of them).
 
-        Ordered by id, oldest first; `newest=N` returns the N newest, newest first; `before` leaves out that id and all
-        above it, for the next page of a newest-first list. `household_id` None reads all
+        Ordered by id, oldest first; `newest=N` returns the N newest, newest first, `oldest=N` the N oldest; `before`
+        leaves out that id and all above it, for the next page of a newest-first list. `household_id` None reads all
         households and is for the operator's work alone.
         """
+        ...
+
+    def count(self, entity: type[Entity], household_id: str | None, **equals: str) -> int:
+        """Return how many such entities there are, without reading them."""
         ...
 
     def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:

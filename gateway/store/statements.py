@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, insert, select, update
+from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -45,6 +45,16 @@ def find(
                 query = query.where(column.in_(bindparam(name, expanding=True)))
     order = rows.c.id.desc() if newest_first else rows.c.id
     return query.order_by(order).limit(bindparam(LIMIT))
+
+
+@cache
+def count(entity: Any, compared: tuple[str, ...], *, scoped: bool) -> Select[Any]:
+    """Return the statement that counts an entity's rows by these columns."""
+    rows = table(entity)
+    query = select(func.count()).select_from(rows)
+    if scoped:
+        query = query.where(rows.c.household_id == bindparam(HOUSEHOLD))
+    return query.where(*(rows.c[name] == bindparam(name) for name in compared))
 
 
 @cache

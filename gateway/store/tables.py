@@ -669,7 +669,10 @@ class MerchantRow(SQLModel, table=True):
 
 class NoticeRow(SQLModel, table=True):
     __tablename__ = "notice"
-    __table_args__ = (UniqueConstraint("source", "name", "sha256"),)
+    __table_args__ = (
+        UniqueConstraint("source", "name", "sha256"),
+        Index("notice_by_state", "source", "name", "state", "id"),
+    )
     id: str = Field(primary_key=True, max_length=ID_LENGTH)
     household_id: str | None = Field(default=None, max_length=ID_LENGTH)
     source: str

@@ -49,13 +49,14 @@ class SqlTransaction:
         household_id: str | None,
         *,
         newest: int | None = None,
+        oldest: int | None = None,
         before: str | None = None,
         **equals: Scalar | frozenset[str],
     ) -> list[Entity]:
         kind: Any = entity
         compared: list[tuple[str, statements.Comparison]] = []
-        limit = MAX_FOUND if newest is None else min(newest, MAX_FOUND)
-        parameters: dict[str, Any] = {statements.LIMIT: limit}
+        wanted = newest if newest is not None else oldest
+        parameters: dict[str, Any] = {statements.LIMIT: MAX_FOUND if wanted is None else min(wanted, MAX_FOUND)}
         for name, value in equals.items():
             if value is None:
                 compared.append((name, "is_null"))
@@ -75,6 +76,14 @@ class SqlTransaction:
             has_before=before is not None,
         )
         return [mapping.to_entity(entity, row) for row in self.connection.execute(query, parameters)]
+
+    def count(self, entity: type[Entity], household_id: str | None, **equals: str) -> int:
+        kind: Any = entity
+        parameters: dict[str, str] = dict(equals)
+        if household_id is not None:
+            parameters[statements.HOUSEHOLD] = household_id
+        query = statements.count(kind, tuple(equals), scoped=household_id is not None)
+        return int(self.connection.execute(query, parameters).scalar_one())
 
     def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
         kind: Any = entity

@@ -32,7 +32,7 @@ class Gate:
         self.tries_by_email = RateLimiter(limit=10, per_us=5 * MINUTE_US)
         self.tries_by_address = RateLimiter(limit=40, per_us=5 * MINUTE_US)
         self.exports_by_household = RateLimiter(limit=6, per_us=60 * MINUTE_US)
-        self.notices_by_address = RateLimiter(limit=1200, per_us=MINUTE_US)
+        self.notices_by_address = RateLimiter(limit=240, per_us=MINUTE_US)
 
 
 def gate_of(request: Request) -> Gate:

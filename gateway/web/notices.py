@@ -13,11 +13,15 @@ from gateway.domain.payment import PaymentMethod
 from gateway.domain.records import MerchantAccount, Notice, NoticeState
 from gateway.steps.ports import Transaction
 from gateway.web.identity import client_address, gate_of
-from gateway.web.problems import TooManyRequests
+from gateway.web.problems import NoRoom, TooManyRequests
 from gateway.web.services import Web, WebServices
 
 MAX_HEADERS = 40
 MAX_HEADER_CHARACTERS = 2000
+MAX_WAITING = 500
+"""Notices of one provider or shop that nobody has verified yet: a stranger's flood fills no disk."""
+
+RETRY_WAITING_S = 30
 NEVER_KEPT = frozenset({"authorization", "cookie"})
 """A signature is kept because the step needs it; what would let somebody in is not."""
 
@@ -47,7 +51,7 @@ async def _take(request: Request, web: WebServices, source: str, name: str) -> R
 
 
 def keep(web: WebServices, source: str, name: str, headers: dict[str, str], body: bytes) -> None:
-    """Store a notice and leave a row for the worker; the same bytes again change nothing. Raises NotFound."""
+    """Store a notice and leave a row for the worker; the same bytes again change nothing. Raises NotFound, NoRoom."""
     sha256 = hashlib.sha256(body).hexdigest()
     now_us = web.clock.now_us()
     with web.unit_of_work.begin() as tx:
@@ -55,6 +59,8 @@ def keep(web: WebServices, source: str, name: str, headers: dict[str, str], body
             raise NotFound(source, name)
         if tx.find(Notice, None, source=source, name=name, sha256=sha256):
             return
+        if tx.count(Notice, None, source=source, name=name, state=NoticeState.RECEIVED) >= MAX_WAITING:
+            raise NoRoom(RETRY_WAITING_S)
         notice = Notice(
             id=tx.new_id(),
             household_id=None,

@@ -61,6 +61,14 @@ class TooManyRequests(Exception):
         self.retry_after_s = retry_after_s
 
 
+class NoRoom(Exception):
+    """Too much waits already; nothing was kept, and `retry_after_s` seconds later there may be room."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
 OURS = Problem(500, "internal", "Something went wrong", "The fault is ours and has been noted.")
 
 ErrorPage = Callable[[Request, Problem], Response]
@@ -90,6 +98,7 @@ def install(app: FastAPI, error_page: ErrorPage) -> None:
         Unauthenticated,
         SignInNeeded,
         TooManyRequests,
+        NoRoom,
         Exception,
     ):
         app.add_exception_handler(kind, handle)
@@ -104,7 +113,7 @@ def problem_of(error: Exception) -> Problem:
             return _of_partner(error)
         case RequestValidationError():
             return _of_validation(error)
-        case Unauthenticated() | TooManyRequests() | HTTPException():
+        case Unauthenticated() | TooManyRequests() | NoRoom() | HTTPException():
             return _of_request(error)
         case _:
             return OURS
@@ -184,12 +193,15 @@ def _of_validation(error: RequestValidationError) -> Problem:
     return Problem(422, "invalid", "Not possible", "The request is not as documented.", errors=errors)
 
 
-def _of_request(error: Unauthenticated | TooManyRequests | HTTPException) -> Problem:
+def _of_request(error: Unauthenticated | TooManyRequests | NoRoom | HTTPException) -> Problem:
     if isinstance(error, Unauthenticated):
         return Problem(401, "unauthenticated", "Sign in", "Sign in, or send a bearer token that is valid.")
     if isinstance(error, TooManyRequests):
         wait = error.retry_after_s
         return Problem(429, "too_many_requests", "Too many tries", f"Try again in {wait} seconds.", retry_after_s=wait)
+    if isinstance(error, NoRoom):
+        detail = "Too much waits to be worked on; nothing was kept. Send it again later."
+        return Problem(503, "no_room", "Busy", detail, retry_after_s=error.retry_after_s)
     known = {
         404: ("not_found", "Not found", "There is nothing at this address."),
         405: ("method_not_allowed", "Not possible here", "This address does not take that method."),

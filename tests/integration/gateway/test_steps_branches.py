@@ -13,6 +13,7 @@ from gateway.domain.records import Notice, NoticeState
 from gateway.domain.replenishment import DAY_US, SECOND_US, SecondOpinion
 from gateway.steps.books import journals_of
 from gateway.steps.challenge import next_night_us
+from gateway.steps.notice import MAX_REFUSED
 from gateway.steps.settle import OPERATOR
 from payments import ledger
 from payments.adapter import Settlement, SettlementLine
@@ -208,6 +209,22 @@ def test_a_reference_nobody_knows_is_noted(open_rig: OpenRig, source: str, name:
 def test_a_notice_of_a_shop_that_is_not_set_up_is_refused(open_rig: OpenRig) -> None:
     rig = open_rig(*home())
     assert tell_us(rig, source="merchant", name="elsewhere").state is NoticeState.REFUSED
+
+
+def test_of_refused_notices_the_newest_are_kept_and_what_another_told_us_stays(open_rig: OpenRig) -> None:
+    refused = [
+        build(Notice, id=f"kept-{number:04}", household_id=None, sha256=f"{number}", state=NoticeState.REFUSED)
+        for number in range(MAX_REFUSED)
+    ]
+    other = replace(refused[0], id="kept", source="merchant", name="shop")
+    rig = open_rig(*home(), other, *refused)
+    rig.add(build(Notice, id="notice", household_id=None, sha256="new", headers={"x-signature": "forged"}))
+    rig.enqueue("notice", "notice", household_id=None)
+    rig.work_off()
+    with rig.services.unit_of_work.read() as tx:
+        assert tx.count(Notice, None, state=NoticeState.REFUSED) == MAX_REFUSED + 1
+        assert [one.id for one in tx.find(Notice, None, oldest=2)] == ["kept", "kept-0001"]
+        assert [one.id for one in tx.find(Notice, None, newest=1)] == ["notice"]
 
 
 def test_a_notice_is_a_hint_and_a_closed_operation_is_not_asked_about_again(open_rig: OpenRig) -> None:

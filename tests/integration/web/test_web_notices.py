@@ -1,10 +1,12 @@
 """Notices are kept raw, once, and answered before anything is believed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from gateway.domain.records import Notice, NoticeState
+from gateway.web.notices import MAX_WAITING, RETRY_WAITING_S
 from gateway.web.security import MAX_BODY_BYTES
 from tests.fakes import FakeClock
 from tests.integration.web.sample_household import SHOP, world
@@ -50,5 +52,21 @@ def test_a_notice_too_large_is_refused(web: WebClient) -> None:
 
 
 def test_a_flood_is_asked_for_patience(web: WebClient) -> None:
-    answers = [web.post("/notices/payment/sandbox", content=b"{}").status_code for _ in range(1201)]
+    answers = [web.post("/notices/payment/sandbox", content=b"{}").status_code for _ in range(241)]
     assert answers[-2:] == [202, 429]
+
+
+def test_what_waits_of_one_provider_is_bounded_and_says_when_to_come_again(web: WebClient) -> None:
+    assert web.post("/notices/payment/sandbox", content=b"0").status_code == 202
+    (first,) = web.unit_of_work.rows(Notice)
+    with web.unit_of_work.begin() as tx:
+        for number in range(1, MAX_WAITING):
+            tx.add(replace(first, id=tx.new_id(), sha256=f"{number}"))
+    answer = web.post("/notices/payment/sandbox", content=b"one more")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, str(RETRY_WAITING_S))
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert web.post("/notices/payment/sandbox", content=b"0").status_code == 202
+    assert web.post(f"/notices/merchant/{SHOP}", content=b"{}").status_code == 202
+    with web.unit_of_work.begin() as tx:
+        tx.save(replace(first, state=NoticeState.DONE))
+    assert web.post("/notices/payment/sandbox", content=b"one more").status_code == 202

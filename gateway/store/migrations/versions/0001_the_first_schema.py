@@ -65,6 +65,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("source", "name", "sha256"),
     )
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.create_index("notice_by_state", ["source", "name", "state", "id"], unique=False)
+
     op.create_table(
         "operator",
         sa.Column("id", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
@@ -1017,6 +1020,9 @@ def downgrade() -> None:
 
     op.drop_table("quarantined")
     op.drop_table("operator")
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.drop_index("notice_by_state")
+
     op.drop_table("notice")
     op.drop_table("merchant")
     with op.batch_alter_table("household", schema=None) as batch_op:
