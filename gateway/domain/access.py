@@ -34,6 +34,10 @@ class SignInLink:
     expires_wall_us: int
     used_wall_us: int | None
 
+    def is_live(self, wall_us: int) -> bool:
+        """Whether it still signs somebody in."""
+        return self.used_wall_us is None and wall_us < self.expires_wall_us
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiToken:
@@ -47,6 +51,10 @@ class ApiToken:
     created_wall_us: int
     expires_wall_us: int | None
     revoked_wall_us: int | None
+
+    def is_live(self, wall_us: int) -> bool:
+        """Whether it lets anybody in."""
+        return self.revoked_wall_us is None and (self.expires_wall_us is None or wall_us < self.expires_wall_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

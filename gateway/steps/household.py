@@ -16,6 +16,7 @@ from payments.money import exponent
 
 MAX_NAME = 80
 MAX_EMAIL = 254
+MAX_MEMBERS = 50
 
 
 def add_household(
@@ -45,6 +46,8 @@ def add_member(tx: Transaction, member: Member, *, name: str, email: str, role: 
     member.may_administer("add a member")
     if tx.find(Member, member.household_id, email=email.strip().lower()):
         raise Conflict("member", email, "already there", "add")
+    if tx.count(Member, member.household_id) >= MAX_MEMBERS:
+        raise Invalid("member", f"a household has at most {MAX_MEMBERS}")
     return _member(tx, member.household_id, name, email, role, now_us)
 
 

@@ -12,7 +12,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from gateway.domain.access import ApiToken, Session, SignInLink
-from gateway.domain.errors import NotFound
+from gateway.domain.errors import Conflict, NotFound
 from gateway.domain.household import Member
 from gateway.domain.replenishment import DAY_US, HOUR_US, MINUTE_US
 from gateway.steps.ports import Transaction
@@ -26,6 +26,12 @@ SEEN_EVERY_US = 5 * MINUTE_US
 MAX_TOKEN_CHARACTERS = 200
 MAX_PASSWORD_CHARACTERS = 200
 MAX_SESSIONS_PER_MEMBER = 20
+MAX_LINKS_PER_MEMBER = 10
+MAX_API_TOKENS_PER_MEMBER = 50
+MAX_ENDED_KEPT = 50
+"""Sessions and tokens of a member that let nobody in any more; the oldest above this are forgotten."""
+
+MAX_READ = 500
 MAX_MEMBERS_PER_EMAIL = 5
 HASHES_AT_ONCE = 2
 """One argon2 hash takes 64 MiB and an eighth of a second: more at once would let strangers fill the memory."""
@@ -81,7 +87,15 @@ def digest(token: str) -> str:
 
 
 def issue_link(tx: Transaction, member: Member, *, wall_us: int, valid_us: int = LINK_VALID_US) -> str:
-    """Leave a link that signs the member in once and return its token: the address is /sign-in/<token>."""
+    """Leave a link that signs the member in once and return its token: the address is /sign-in/<token>.
+
+    The member's used and expired links are forgotten, and the oldest above the limit.
+    """
+    links = tx.find(SignInLink, member.household_id, newest=MAX_READ, member_id=member.id)
+    kept = {link.id for link in [link for link in links if link.is_live(wall_us)][: MAX_LINKS_PER_MEMBER - 1]}
+    for link in links:
+        if link.id not in kept:
+            tx.remove(link)
     token = secrets.token_urlsafe(32)
     tx.add(
         SignInLink(
@@ -100,7 +114,14 @@ def issue_link(tx: Transaction, member: Member, *, wall_us: int, valid_us: int =
 def issue_api_token(
     tx: Transaction, member: Member, *, name: str, wall_us: int, expires_wall_us: int | None = None
 ) -> str:
-    """Leave a bearer token that acts as the member and return it; it is shown this once."""
+    """Leave a bearer token that acts as the member and return it; it is shown this once. Raises Conflict."""
+    tokens = tx.find(ApiToken, member.household_id, newest=MAX_READ, member_id=member.id)
+    ended = [one for one in tokens if not one.is_live(wall_us)]
+    if len(tokens) - len(ended) >= MAX_API_TOKENS_PER_MEMBER:
+        hint = f"A member has at most {MAX_API_TOKENS_PER_MEMBER}; revoke one first."
+        raise Conflict("token", name, "one too many", "make", hint=hint)
+    for old in ended[MAX_ENDED_KEPT:]:
+        tx.remove(old)
     token = f"rpl_{secrets.token_urlsafe(32)}"
     tx.add(
         ApiToken(
@@ -118,7 +139,10 @@ def issue_api_token(
 
 
 def open_session(tx: Transaction, member: Member, *, user_agent: str, wall_us: int) -> str:
-    """Sign the member in and return the cookie's token; the oldest sessions above the limit end."""
+    """Sign the member in and return the cookie's token; the oldest sessions above the limit end.
+
+    Ended sessions are kept to be looked at, the newest ones only.
+    """
     token = secrets.token_urlsafe(32)
     tx.add(
         Session(
@@ -135,13 +159,16 @@ def open_session(tx: Transaction, member: Member, *, user_agent: str, wall_us: i
     )
     for old in open_sessions(tx, member, wall_us=wall_us)[MAX_SESSIONS_PER_MEMBER:]:
         revoke_session(tx, old, wall_us=wall_us)
+    sessions = tx.find(Session, member.household_id, newest=MAX_READ, member_id=member.id)
+    for ended in [one for one in sessions if not _is_open(one, wall_us)][MAX_ENDED_KEPT:]:
+        tx.remove(ended)
     return token
 
 
 def use_link(tx: Transaction, token: str, *, wall_us: int) -> Member | None:
     """Use a sign-in link up and return whose it was; None when it is unknown, used or expired."""
     found = tx.find(SignInLink, None, token_sha256=digest(token[:MAX_TOKEN_CHARACTERS]), used_wall_us=None)
-    if not found or found[0].expires_wall_us <= wall_us:
+    if not found or not found[0].is_live(wall_us):
         return None
     link = found[0]
     tx.save(replace(link, used_wall_us=wall_us))
@@ -160,7 +187,7 @@ def session_of(tx: Transaction, token: str, *, wall_us: int) -> SignedIn | None:
 def api_token_of(tx: Transaction, token: str, *, wall_us: int) -> SignedIn | None:
     """Return on whose behalf a bearer token acts; None when it is unknown, revoked or over."""
     found = tx.find(ApiToken, None, token_sha256=digest(token[:MAX_TOKEN_CHARACTERS]), revoked_wall_us=None)
-    if not found or (found[0].expires_wall_us is not None and found[0].expires_wall_us <= wall_us):
+    if not found or not found[0].is_live(wall_us):
         return None
     member = tx.seek(Member, found[0].household_id, found[0].member_id)
     return None if member is None else SignedIn(member, None, found[0])
@@ -199,7 +226,8 @@ def end_session(tx: Transaction, member: Member, session_id: str, *, wall_us: in
 
 def api_tokens(tx: Transaction, member: Member) -> list[ApiToken]:
     """Return the member's programs, the newest first."""
-    return tx.find(ApiToken, member.household_id, newest=100, member_id=member.id, revoked_wall_us=None)
+    most = MAX_API_TOKENS_PER_MEMBER + MAX_ENDED_KEPT + 1
+    return tx.find(ApiToken, member.household_id, newest=most, member_id=member.id, revoked_wall_us=None)
 
 
 def revoke_api_token(tx: Transaction, member: Member, token_id: str, *, wall_us: int) -> None:

@@ -5,12 +5,21 @@ from dataclasses import replace
 import pytest
 from starlette.datastructures import Headers
 
-from gateway.domain.errors import NotFound
+from gateway.domain.access import ApiToken, Session, SignInLink
+from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.household import Member, Role
+from gateway.steps.household import MAX_MEMBERS, add_member
 from gateway.web import sessions
 from gateway.web.identity import local_path
 from gateway.web.security import RateLimiter, same_origin
-from gateway.web.sessions import LINK_VALID_US, MAX_SESSIONS_PER_MEMBER, Passwords
+from gateway.web.sessions import (
+    LINK_VALID_US,
+    MAX_API_TOKENS_PER_MEMBER,
+    MAX_ENDED_KEPT,
+    MAX_LINKS_PER_MEMBER,
+    MAX_SESSIONS_PER_MEMBER,
+    Passwords,
+)
 from tests.fakes import FakeUnitOfWork
 
 ANA = Member(
@@ -48,6 +57,51 @@ def test_the_oldest_sessions_end_when_there_are_too_many() -> None:
         ]
         alive = [sessions.session_of(tx, token, wall_us=100) is not None for token in tokens]
     assert alive == [False, False] + [True] * MAX_SESSIONS_PER_MEMBER
+
+
+def test_used_and_expired_links_are_forgotten_when_a_new_one_is_made() -> None:
+    with FakeUnitOfWork(ANA, LEO).begin() as tx:
+        used = sessions.issue_link(tx, ANA, wall_us=0)
+        sessions.issue_link(tx, LEO, wall_us=0)
+        sessions.use_link(tx, used, wall_us=1)
+        sessions.issue_link(tx, ANA, wall_us=2)
+        assert tx.count(SignInLink, "h", member_id="ana") == 1
+        for number in range(2 * MAX_LINKS_PER_MEMBER):
+            newest = sessions.issue_link(tx, ANA, wall_us=3 + number)
+        assert tx.count(SignInLink, "h", member_id="ana") == MAX_LINKS_PER_MEMBER
+        assert sessions.use_link(tx, newest, wall_us=100) == ANA
+        sessions.issue_link(tx, ANA, wall_us=LINK_VALID_US + 100)
+        assert (tx.count(SignInLink, "h", member_id="ana"), tx.count(SignInLink, "h", member_id="leo")) == (1, 1)
+
+
+def test_of_sessions_that_ended_only_the_newest_are_kept() -> None:
+    with FakeUnitOfWork(ANA).begin() as tx:
+        for at in range(MAX_SESSIONS_PER_MEMBER + MAX_ENDED_KEPT + 5):
+            sessions.open_session(tx, ANA, user_agent="", wall_us=at)
+        kept = tx.find(Session, "h")
+        assert len(kept) == MAX_SESSIONS_PER_MEMBER + MAX_ENDED_KEPT
+        assert kept[0].created_wall_us == 5
+
+
+def test_a_member_has_a_bounded_number_of_live_tokens_and_the_list_shows_them_all() -> None:
+    with FakeUnitOfWork(ANA).begin() as tx:
+        for number in range(MAX_API_TOKENS_PER_MEMBER):
+            sessions.issue_api_token(tx, ANA, name=f"{number}", wall_us=0, expires_wall_us=10 if number else None)
+        assert len(sessions.api_tokens(tx, ANA)) == MAX_API_TOKENS_PER_MEMBER
+        with pytest.raises(Conflict, match="revoke one first"):
+            sessions.issue_api_token(tx, ANA, name="one more", wall_us=9)
+        for number in range(MAX_ENDED_KEPT + 5):
+            sessions.issue_api_token(tx, ANA, name="brief", wall_us=10 + number, expires_wall_us=11 + number)
+        assert tx.count(ApiToken, "h") == MAX_ENDED_KEPT + 2
+        assert "0" in {one.name for one in sessions.api_tokens(tx, ANA)}
+
+
+def test_a_household_has_a_bounded_number_of_members() -> None:
+    with FakeUnitOfWork(ANA).begin() as tx:
+        for number in range(1, MAX_MEMBERS):
+            add_member(tx, ANA, name="Nil", email=f"nil{number}@example.org", role=Role.VIEWER, now_us=0)
+        with pytest.raises(Invalid, match="at most 50"):
+            add_member(tx, ANA, name="Nil", email="nil@example.org", role=Role.VIEWER, now_us=0)
 
 
 def test_nobody_ends_another_members_session_or_token() -> None:
