@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import StreamingResponse
 
+from gateway.domain.errors import Invalid
 from gateway.domain.household import Household
 from gateway.domain.payment import Mandate, MethodState, PaymentMethod
 from gateway.steps import wallet
@@ -143,8 +144,11 @@ def set_limits(
     per_period: Annotated[str, Form(max_length=20)],
     price_tolerance_percent: Annotated[float, Form()],
     standing: Annotated[str, Form()] = "",
+    valid_days: Annotated[str, Form(max_length=5)] = "",
 ) -> Response:
-    """Change what a mandate allows."""
+    """Change what a mandate allows; its end stays as it is unless a number of days from now is given."""
+    if valid_days.strip() and not valid_days.strip().isdecimal():
+        raise Invalid("valid_days", "write a number of days, or leave it empty")
 
     def change(tx: Transaction) -> None:
         mandate = tx.get(Mandate, visiting.household_id, mandate_id)
@@ -155,6 +159,7 @@ def set_limits(
             period_days=mandate.period_days,
             per_merchant_minor=mandate.per_merchant_minor,
             price_tolerance_percent=price_tolerance_percent,
+            valid_days=int(valid_days) if valid_days.strip() else None,
         )
         wallet.set_limits(tx, visiting.member, mandate_id, limits, now_us=visiting.now_us)
 

@@ -35,7 +35,7 @@ DONE = {
     "shelf": "The shelf is counted. The forecast follows.",
     "slot": "Saved. The forecast follows.",
     "token": "The token is revoked.",
-    "topped-up": "The balance is topped up.",
+    "topped-up": "The top-up is on its way; the balance follows.",
     "unfrozen": "The freeze is lifted; what waited goes on.",
     "unlinked": "The account is unlinked.",
 }

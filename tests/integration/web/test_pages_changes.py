@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.access import ApiToken, Session
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.payment import Mandate, MethodState, PaymentMethod
-from gateway.domain.replenishment import MINUTE_US, Policy
+from gateway.domain.replenishment import DAY_US, MINUTE_US, Policy
 from gateway.domain.stock import Device, DeviceState, Level, PackOption, Slot, Supply
 from gateway.web.sessions import open_session, session_of
 from tests.fakes import FakeClock
@@ -140,6 +140,20 @@ def test_limits_are_changed_and_an_account_is_frozen(web: WebClient) -> None:
     assert (mandate.per_order_minor, mandate.per_period_minor, mandate.standing) == (4550, 15000, True)
     wrong = wish | {"per_order": "a lot"}
     assert web.post("/money/mandates/mandate-general", data=wrong).status_code == 422
+
+
+def test_a_mandates_end_is_shown_kept_and_moved_only_when_days_are_given(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        end_us = web.clock.now + 40 * DAY_US
+        tx.save(replace(tx.get(Mandate, HOUSE, "mandate-general"), valid_until_us=end_us))
+    assert "Left empty, it stays so" in web.get("/money").text
+    wish = {"per_order": "45", "per_period": "150", "price_tolerance_percent": "20"}
+    for days, expected_us in (("", end_us), ("90", web.clock.now + 90 * DAY_US)):
+        follow(web, "/money/mandates/mandate-general", **wish, valid_days=days)
+        with web.unit_of_work.read() as tx:
+            assert tx.get(Mandate, HOUSE, "mandate-general").valid_until_us == expected_us
+    for wrong in ("-3", "soon", "0"):
+        assert web.post("/money/mandates/mandate-general", data=wish | {"valid_days": wrong}).status_code == 422
 
 
 def test_the_ledger_is_filtered_and_comes_as_csv(web: WebClient) -> None:
