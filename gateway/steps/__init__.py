@@ -26,14 +26,16 @@ from gateway.steps.ports import Services, Transaction
 from gateway.steps.record import record
 from gateway.steps.refund import refund
 from gateway.steps.release import release
+from gateway.steps.revoke import revoke
 from gateway.steps.settle import settle
 from gateway.steps.sync import sync
+from gateway.steps.top_up import top_up
 
 Inside = Callable[[Transaction, WorkItem, int], None]
 CallsOut = Callable[[WorkItem, Services], None]
 
 RIVER = ("receive", "record", "forecast", "plan", "fill", "approve", "authorize", "place", "capture", "observe")
-BRANCHES = ("release", "sync", "notice", "refund", "expire", "settle", "challenge")
+BRANCHES = ("release", "sync", "notice", "refund", "expire", "settle", "revoke", "top_up", "challenge")
 
 INSIDE: MappingProxyType[str, Inside] = MappingProxyType({"forecast": forecast, "plan": plan, "expire": expire})
 CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
@@ -50,6 +52,8 @@ CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
         "notice": notice,
         "refund": refund,
         "settle": settle,
+        "revoke": revoke,
+        "top_up": top_up,
         "challenge": challenge,
     }
 )

@@ -20,7 +20,7 @@ from gateway.domain.payment import (
     Reservation,
     ReservationState,
 )
-from gateway.domain.replenishment import SECOND_US
+from gateway.domain.replenishment import DAY_US, SECOND_US
 from gateway.steps.accounts import clearing_of, payable_of
 from gateway.steps.books import post
 from gateway.steps.messages import tell
@@ -42,6 +42,8 @@ from payments.adapter import (
 from payments.money import Money
 
 SYNC_AFTER_S = (1, 2, 5, 20, 60, 300, 1800, 3600, 21_600, 86_400)
+MOST_SYNCS = 40
+MOST_CAPTURE_TRIES = 5
 
 STEP_OF_KIND = {
     OperationKind.AUTHORIZE: "authorize",
@@ -68,6 +70,7 @@ def settle_operation(
     operation = tx.get(Operation, household_id, operation_id)
     if operation.state is OperationState.MANUAL_REVIEW:
         if isinstance(outcome, Unknown | Pending | RequiresAction | NotFound):
+            _ask_daily(tx, operation, now_us)
             return
     elif operation.state not in UNCLOSED_OPERATION_STATES:
         return
@@ -99,7 +102,7 @@ def for_review(tx: Transaction, operation: Operation, note: str, *, now_us: int)
     if operation.state is OperationState.MANUAL_REVIEW:
         return
     tx.save(replace(operation, state=OperationState.MANUAL_REVIEW, note=note))
-    tx.cancel_work("sync", operation.id)
+    _ask_daily(tx, operation, now_us)
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
     if operation.kind is OperationKind.REFUND:  # what is still to be debited or given back goes on
         text = "Money could not be given back yet. The operator is looking."
@@ -107,6 +110,12 @@ def for_review(tx: Transaction, operation: Operation, note: str, *, now_us: int)
         tx.save(replace(attempt, state=AttemptState.MANUAL_REVIEW, note=note))
         text = "We could not learn what became of a payment. Nothing more is debited until the operator has looked."
     tell(tx, operation.household_id, "payment_review", text, f"payments/{attempt.id}", now_us)
+
+
+def _ask_daily(tx: Transaction, operation: Operation, now_us: int) -> None:
+    """Go on asking while a person looks, once a day and not for ever."""
+    if operation.syncs < MOST_SYNCS:
+        tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us + DAY_US)
 
 
 def captured_minor(tx: Transaction, attempt: Attempt) -> int:
@@ -197,11 +206,31 @@ def _declined(tx: Transaction, operation: Operation, message: str, now_us: int) 
             shipment = tx.get(Shipment, attempt.household_id, operation.subject_id)
             order = tx.get(Order, attempt.household_id, shipment.order_id)
             tx.save(replace(order, state=OrderState.PAYMENT_DUE, note=message))
+            _capture_again_later(tx, attempt, operation, now_us)
             text = f"A delivery was shipped, but could not be billed: {message}"
             tell(tx, order.household_id, "payment_due", text, f"orders/{order.id}", now_us)
             tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
         case OperationKind.VOID | OperationKind.REFUND:
             for_review(tx, operation, f"{operation.kind} was refused: {message}", now_us=now_us)
+
+
+def _capture_again_later(tx: Transaction, attempt: Attempt, operation: Operation, now_us: int) -> None:
+    """Ask for a declined capture again, a day later each time, a few times; its attempt lives again after review."""
+    operations = tx.find(Operation, attempt.household_id, attempt_id=attempt.id)
+    in_review = any(one.state is OperationState.MANUAL_REVIEW for one in operations)
+    if attempt.state is AttemptState.MANUAL_REVIEW and not in_review:
+        some = captured_minor(tx, attempt) > 0
+        tx.save(replace(attempt, state=AttemptState.CAPTURE_PENDING if some else AttemptState.AUTHORIZED, note=""))
+    declined = [
+        one
+        for one in operations
+        if one.kind is OperationKind.CAPTURE
+        and one.subject_id == operation.subject_id
+        and one.state is OperationState.DECLINED
+    ]
+    if len(declined) <= MOST_CAPTURE_TRIES:
+        due_us = now_us + len(declined) * DAY_US
+        tx.enqueue("capture", attempt.household_id, operation.subject_id, due_us=due_us)
 
 
 def _authorized(tx: Transaction, operation: Operation, now_us: int) -> None:

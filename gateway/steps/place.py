@@ -9,10 +9,11 @@ from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.household import Household
 from gateway.domain.order import LineState, Order, OrderLine, OrderState
-from gateway.domain.payment import Attempt, AttemptState, MethodState, PaymentMethod
+from gateway.domain.payment import Attempt, AttemptState, Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.records import MerchantAccount, WorkItem
 from gateway.domain.replenishment import MINUTE_US, SECOND_US
 from gateway.domain.stock import PackOption
+from gateway.steps.carts import reopen
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Accepted, MerchantRefused, MerchantUnknown, PlaceLine, Refused, Services, Transaction
@@ -102,8 +103,13 @@ def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> Orde
     """Return the order to send: the one a crash left being placed, or a new one; None when nothing may be sent."""
     household_id = item.household_id or ""
     cart = tx.get(Cart, household_id, item.subject_id)
+    is_frozen = tx.get(Household, household_id, household_id).frozen_since_us is not None
     for order in tx.find(Order, household_id, cart_id=cart.id, state=OrderState.PLACING):
-        return order
+        if not is_frozen:
+            return order
+        # It may have gone out before the freeze: asking is allowed, sending it again is not.
+        tx.enqueue("sync", household_id, f"order/{order.id}", due_us=now_us + WHILE_FROZEN_US)
+        return None
     approvals = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
     if cart.state is not CartState.HELD or not approvals:
         return None
@@ -112,23 +118,38 @@ def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> Orde
         tx.enqueue("place", household_id, cart.id, due_us=now_us, not_before_wall_us=send_us)
         return None
     attempts = tx.find(Attempt, household_id, approval_id=approvals[0].id, state=AttemptState.AUTHORIZED)
-    if not attempts:
+    if not attempts or not _is_permitted(tx, cart, approvals[0], attempts[0], now_us, is_frozen=is_frozen):
         return None
-    method = tx.get(PaymentMethod, household_id, attempts[0].payment_method_id)
-    household = tx.get(Household, household_id, household_id)
-    if household.frozen_since_us is not None or method.state is not MethodState.ACTIVE:
-        tx.enqueue("place", household_id, cart.id, due_us=now_us + WHILE_FROZEN_US)
-        return None
+    return _begin(tx, cart, attempts[0], now_us)
+
+
+def _is_permitted(
+    tx: Transaction, cart: Cart, approval: Approval, attempt: Attempt, now_us: int, *, is_frozen: bool
+) -> bool:
+    """Say whether the order may be sent now; frozen it waits, and without a permission a person decides anew."""
+    method = tx.get(PaymentMethod, cart.household_id, attempt.payment_method_id)
+    mandate = tx.get(Mandate, cart.household_id, attempt.mandate_id)
+    if is_frozen or method.state is MethodState.FROZEN:
+        tx.enqueue("place", cart.household_id, cart.id, due_us=now_us + WHILE_FROZEN_US)
+        return False
+    if method.state is not MethodState.ACTIVE or mandate.state is not MandateState.ACTIVE:
+        _give_back(tx, cart, approval, attempt, f"{method.label} may not be debited any more", now_us)
+        return False
+    return True
+
+
+def _begin(tx: Transaction, cart: Cart, attempt: Attempt, now_us: int) -> Order:
+    """Write the order that is now being sent: from here on undo has lost."""
     order = Order(
         id=tx.new_id(),
-        household_id=household_id,
+        household_id=cart.household_id,
         cart_id=cart.id,
-        attempt_id=attempts[0].id,
+        attempt_id=attempt.id,
         merchant_id=cart.merchant_id,
         merchant_ref="",
         state=OrderState.PLACING,
         currency=cart.currency,
-        total_minor=attempts[0].amount_minor,
+        total_minor=attempt.amount_minor,
         promised_us=cart.promised_us,
         placed_us=None,
         closed_us=None,
@@ -138,9 +159,17 @@ def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> Orde
         created_us=now_us,
     )
     tx.add(order)
-    for line in tx.find(Line, household_id, cart_id=cart.id):
+    for line in tx.find(Line, cart.household_id, cart_id=cart.id):
         tx.add(_ordered(tx, order, line))
     return order
+
+
+def _give_back(tx: Transaction, cart: Cart, approval: Approval, attempt: Attempt, reason: str, now_us: int) -> None:
+    """Let a person decide anew: the permission ended between the hold and the order, so the hold is released."""
+    tx.save(replace(approval, state=ApprovalState.UNDONE))
+    tx.enqueue("release", cart.household_id, attempt.id, due_us=now_us)
+    reopen(tx, cart, (reason,), now_us=now_us)
+    tell(tx, cart.household_id, "cart_waiting", f"An order waits for you again: {reason}.", f"carts/{cart.id}", now_us)
 
 
 def _ordered(tx: Transaction, order: Order, line: Line) -> OrderLine:

@@ -1,6 +1,6 @@
 """What a member does with money: link an account, set and revoke its mandate, top up a stored balance.
 
-Linking, revoking and topping up call the provider: prepare, call, settle, as the steps do.
+Linking calls the provider: prepare, call, settle, as the steps do. Revoking and topping up leave rows for the worker.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,9 @@ from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.books import post
 from gateway.steps.household import named
 from gateway.steps.ports import Services, Transaction
-from payments import adapter, ledger
+from payments import adapter
 from payments.errors import ConfigError, InvalidRequest, NotSent, OutcomeUnknown, RateLimited
 from payments.money import Money
 
@@ -90,7 +89,7 @@ def link_account(
 
 
 def set_limits(tx: Transaction, member: Member, mandate_id: str, limits: Limits, *, now_us: int) -> Mandate:
-    """Change what a mandate allows; it counts from the next debit on."""
+    """Change what a mandate allows, from the next debit on; its end stays unless `valid_days` sets a new one."""
     member.may_administer("change a limit")
     limits.checked()
     mandate = tx.get(Mandate, member.household_id, mandate_id)
@@ -98,7 +97,7 @@ def set_limits(tx: Transaction, member: Member, mandate_id: str, limits: Limits,
         raise Conflict("mandate", mandate_id, mandate.state, "change")
     method = tx.get(PaymentMethod, member.household_id, mandate.payment_method_id)
     wanted = _mandate(tx, method, limits, mandate.valid_from_us)
-    valid_until_us = None if limits.valid_days is None else now_us + limits.valid_days * DAY_US
+    until_us = mandate.valid_until_us if limits.valid_days is None else now_us + limits.valid_days * DAY_US
     changed = replace(
         wanted,
         id=mandate.id,
@@ -106,14 +105,17 @@ def set_limits(tx: Transaction, member: Member, mandate_id: str, limits: Limits,
         state=mandate.state,
         merchant_id=mandate.merchant_id,
         supply_id=mandate.supply_id,
-        valid_until_us=valid_until_us,
+        valid_until_us=until_us,
     )
     tx.save(changed)
     return changed
 
 
 def unlink_account(services: Services, member: Member, method_id: str) -> PaymentMethod:
-    """Revoke an account's mandates here at once, and at the provider; what is held is still captured or voided."""
+    """Revoke an account's mandates here at once, and leave rows to revoke them at the provider.
+
+    What was shipped is still captured; a cart that is only held goes back to a person, its hold is voided.
+    """
     member.may_administer("unlink an account")
     with services.unit_of_work.begin() as tx:
         method = tx.get(PaymentMethod, member.household_id, method_id)
@@ -122,35 +124,25 @@ def unlink_account(services: Services, member: Member, method_id: str) -> Paymen
         mandates = tx.find(Mandate, member.household_id, payment_method_id=method_id)
         for mandate in mandates:
             tx.save(replace(mandate, state=MandateState.REVOKED))
-    provider = _provider(services, method.adapter)
-    for mandate in mandates:
-        if mandate.provider_ref and mandate.state is MandateState.ACTIVE:
-            request = adapter.RevokeMandate(
-                key=f"{mandate.id}/revoke", reference=f"{mandate.id}/revoke", mandate_ref=mandate.provider_ref
-            )
-            _ask(lambda request=request: provider.revoke_mandate(request))  # type: ignore[misc]  # bound per turn
+            if mandate.state is MandateState.ACTIVE and mandate.provider_ref:
+                tx.enqueue("revoke", method.household_id, mandate.id, due_us=services.clock.now_us())
     return revoked
 
 
 def top_up(services: Services, member: Member, method_id: str, amount_minor: int) -> Money:
-    """Add money to a stored balance and return what is available then; raises Invalid."""
+    """Leave a row that adds money to a stored balance, and return the amount; raises Invalid."""
     member.may_administer("top up a balance")
     if not 1 <= amount_minor <= MOST_MINOR:
         raise Invalid("amount", "give an amount above zero and below a million")
     with services.unit_of_work.begin() as tx:
         method = tx.get(PaymentMethod, member.household_id, method_id)
-        key = tx.new_id()
-    provider = _provider(services, method.adapter)
-    if not isinstance(provider, adapter.StoredBalance):
-        raise Invalid("account", f"{method.label} is not a stored balance")
-    token, amount = services.providers.token(method), Money(amount_minor, method.currency)
-    outcome = _ask(lambda: provider.top_up(adapter.TopUp(key, key, amount, token)))
-    if not isinstance(outcome, adapter.ToppedUp):
-        raise Invalid("amount", f"the balance was not topped up: {outcome}")
-    with services.unit_of_work.begin() as tx:
-        journal = ledger.top_up(key, ledger.household_balance(method.household_id), amount)
-        post(tx, method.household_id, [journal], memo="topped up", at_us=services.clock.now_us())
-    return provider.balance(token, method.currency)[0]
+        if not isinstance(_provider(services, method.adapter), adapter.StoredBalance):
+            raise Invalid("account", f"{method.label} is not a stored balance")
+        if method.state is not MethodState.ACTIVE:
+            raise Conflict("account", method_id, method.state, "top up")
+        subject = f"{method.id}/{tx.new_id()}/{amount_minor}"
+        tx.enqueue("top_up", method.household_id, subject, due_us=services.clock.now_us())
+    return Money(amount_minor, method.currency)
 
 
 def _settle_link(

@@ -159,7 +159,7 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
     decidable = cart.state is CartState.AWAITING_APPROVAL
     order = decision.order
     # The shop's word on the order counts more than its quote for the cart.
-    promised_us = order.promised_us if order is not None else cart.promised_us
+    promised_us = order.promised_us if order is not None else _promised_us(cart, now_us)
     method = methods[0][0] if decidable and methods else decision.method
     return CartView(
         id=cart.id,
@@ -200,6 +200,13 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
         attempt_id=decision.attempt.id if decision.attempt else None,
         created_us=cart.created_us,
     )
+
+
+def _promised_us(cart: Cart, now_us: int) -> int | None:
+    """Return when the shop would deliver: counted from the quote once sent, from a yes said now while it waits."""
+    if cart.promised_us is None or cart.state is not CartState.AWAITING_APPROVAL:
+        return cart.promised_us
+    return now_us + max(0, cart.promised_us - cart.created_us)
 
 
 def _subtitle(cart: Cart, decision: Decision, merchant: str, promised_us: int | None, wording: Wording) -> str:

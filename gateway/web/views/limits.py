@@ -42,6 +42,9 @@ def limit_meter(mandate: Mandate, *, used_minor: int, this_minor: int) -> LimitM
         words = f"{money(after - limit, mandate.currency)} over your {period} limit of {shown}"
     else:
         words = f"{money(after, mandate.currency)} of {shown} {period} limit after this order"
+    too_much = this_minor > mandate.per_order_minor
+    if too_much:
+        words = f"Above your {money(mandate.per_order_minor, mandate.currency)} an order; {words}"
     if this_minor == 0:
         words = f"{money(used_minor, mandate.currency)} of {shown} {period} limit used"
     return LimitMeter(
@@ -54,7 +57,7 @@ def limit_meter(mandate: Mandate, *, used_minor: int, this_minor: int) -> LimitM
         after=money(after, mandate.currency),
         used_percent=_share(used_minor, limit),
         after_percent=_share(after, limit),
-        over=after > limit,
+        over=too_much or after > limit,
         words=words,
     )
 

@@ -322,6 +322,8 @@ def _order_words(order: Order, wording: Wording) -> str:
 def _cart_words(cart: Cart, wording: Wording) -> str:
     if cart.state is CartState.SNOOZED and cart.snoozed_until_us is not None:
         return f"We ask again {wording.day(cart.snoozed_until_us)}"
+    if cart.state is CartState.EXPIRED and cart.snoozed_until_us is not None:
+        return "Snoozed, asked anew"
     return CART_WORDS[cart.state]
 
 

@@ -206,8 +206,15 @@ def _refill_row(stock: Stock, refill: Refill, unit: str) -> RefillRow:
         day=stock.wording.day(refill.at_us),
         size=_quantity(refill.size, unit),
         order_line_id=refill.order_line_id,
-        origin="From your order" if refill.order_line_id else "Bought elsewhere",
+        origin=_origin(refill),
     )
+
+
+def _origin(refill: Refill) -> str:
+    """Return where a refill came from, as far as the shelf and the orders tell."""
+    if refill.order_line_id is not None:
+        return "From your order"
+    return "From the shelf" if refill.from_shelf else "Bought elsewhere"
 
 
 def _second_opinion(stock: Stock, opinion: SecondOpinion | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from gateway.assembly import Gateway, assemble
+from gateway.assembly import Gateway, assemble, make_worker
 from gateway.cli.processes import Simulator
 from gateway.config import read_settings, write_env_file
 from gateway.domain.household import Member
@@ -35,6 +35,7 @@ def with_balance(installed: Replenish) -> Replenish:
         gateway.services, owner, adapter_name="balance", token=owner.household_id, label="Balance", limits=LIMITS
     )
     top_up(gateway.services, owner, mandate.payment_method_id, 4_000)
+    make_worker(gateway).run_once()
     gateway.close()
     return installed
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.cart import Cart, CartState
-from gateway.domain.household import Household
+from gateway.domain.household import Household, Member, Role
 from gateway.domain.order import Order, OrderState, Shipment
 from gateway.domain.payment import (
     Attempt,
@@ -30,6 +30,7 @@ from gateway.steps.books import journals_of
 from gateway.steps.operations import MARGIN_S
 from gateway.steps.outcomes import SYNC_AFTER_S, settle_operation
 from gateway.steps.ports import LeaseLost
+from gateway.steps.wallet import unlink_account
 from payments import ledger
 from payments.adapter import Authorized, Captured
 from payments.adapter import OperationKind as Kind
@@ -299,8 +300,47 @@ def test_what_nobody_can_tell_goes_to_the_operator_and_debits_nothing_more(open_
     assert the_operation(rig, OperationKind.AUTHORIZE).syncs == len(SYNC_AFTER_S)
     assert rig.the(Attempt).state is AttemptState.MANUAL_REVIEW
     assert "payment_review" in [one.kind for one in rig.rows(Message)]
-    assert rig.waiting("sync") == []
+    assert len(rig.waiting("sync")) == 1  # asked once a day from now on
     assert rig.shop.orders == {}
+
+
+def test_a_review_is_asked_for_daily_and_ends_when_the_provider_knows(open_rig: OpenRig) -> None:
+    rig = open_with_cart(open_rig)
+    rig.bank.fail("authorize", "pending")
+    rig.say_yes()
+    rig.work_off()
+    rig.bank.decide()
+    rig.pass_days(1.1)
+    assert the_operation(rig, OperationKind.AUTHORIZE).state is OperationState.SUCCEEDED
+    assert rig.differences() == []
+
+
+def test_a_declined_capture_is_asked_for_again_a_day_later(open_rig: OpenRig) -> None:
+    rig = open_with_cart(open_rig)
+    order(rig)
+    rig.bank.fail("capture", "decline")
+    rig.shop.ship()
+    rig.pass_days(0.2)
+    assert rig.the(Order).state is OrderState.PAYMENT_DUE
+    rig.pass_days(1.2)
+    assert rig.bank.debited_minor == rig.the(Order).total_minor
+    assert rig.the(Order).state is not OrderState.PAYMENT_DUE
+    assert rig.differences() == []
+
+
+def test_unlinking_while_a_cart_is_held_gives_the_hold_back_and_asks_a_person(open_rig: OpenRig) -> None:
+    rig = open_with_cart(open_rig)
+    rig.say_yes()
+    for _ in range(10):  # the order is not sent yet: the time to undo runs
+        rig.run_round()
+    assert rig.the(Cart).state is CartState.HELD
+    owner = rig.rows(Member, role=Role.OWNER)[0]
+    unlink_account(rig.services, owner, rig.the(PaymentMethod).id)
+    rig.work_off()
+    assert rig.bank.held_minor == 0
+    assert rig.shop.orders == {}
+    assert rig.the(Cart).state is CartState.AWAITING_APPROVAL
+    assert rig.differences() == []
 
 
 def test_a_review_ends_when_the_provider_says_after_all_what_became_of_it(open_rig: OpenRig) -> None:
