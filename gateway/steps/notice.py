@@ -35,10 +35,10 @@ def notice(item: WorkItem, services: Services) -> None:
 def _refuse(tx: Transaction, received: Notice, reason: str) -> None:
     """Keep a notice that cannot be trusted with the reason; the oldest such above the limit go."""
     tx.save(replace(received, state=NoticeState.REFUSED, reason=reason))
-    alike: dict[str, str] = {"source": received.source, "name": received.name, "state": NoticeState.REFUSED}
-    above = tx.count(Notice, None, **alike) - MAX_REFUSED
+    source, name = received.source, received.name
+    above = tx.count(Notice, None, source=source, name=name, state=NoticeState.REFUSED) - MAX_REFUSED
     if above > 0:
-        for old in tx.find(Notice, None, oldest=above, **alike):
+        for old in tx.find(Notice, None, oldest=above, source=source, name=name, state=NoticeState.REFUSED):
             tx.remove(old)
 
 

@@ -47,7 +47,7 @@ def read_page(
 ) -> tuple[list[Row], str | None]:
     """Return one page of the household's entities, newest first, and the cursor of the next."""
     # One more than asked for tells whether there is a next page.
-    rows = tx.find(entity, household_id, newest=page.limit + 1, before=page.cursor, **equals)
+    rows = tx.find(entity, household_id, newest=page.limit + 1, oldest=None, before=page.cursor, **equals)
     if len(rows) <= page.limit:
         return rows, None
     return rows[: page.limit], rows[page.limit - 1].id
