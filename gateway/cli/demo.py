@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -35,8 +37,6 @@ def demo(
 
     A second run goes on where the first one stopped.
     """
-    if ready_file is not None:
-        ready_file.unlink(missing_ok=True)
     choices = Choices(
         port=port,
         mqtt_port=mqtt_port,
@@ -57,11 +57,22 @@ def demo(
             f"A simulated day takes {86_400 / speed:,.0f} s. Ctrl-C stops everything." if speed else "Time stands."
         )
 
+    demonstration = Demonstration(choices)
+    # A second one that is refused leaves the ready file of the first alone.
+    with demonstration.alone(), _removed_before_and_after(ready_file):
+        demonstration.run(announce)
+
+
+@contextmanager
+def _removed_before_and_after(path: Path | None) -> Iterator[None]:
+    """Remove the ready file that a killed run left, and this run's own when it ends."""
+    if path is not None:
+        path.unlink(missing_ok=True)
     try:
-        Demonstration(choices).run(announce)
+        yield
     finally:
-        if ready_file is not None:
-            ready_file.unlink(missing_ok=True)
+        if path is not None:
+            path.unlink(missing_ok=True)
 
 
 def _write_private(path: Path, ready: Ready) -> None:

@@ -94,11 +94,22 @@ class Demonstration:
         self._bank: Simulator | None = None
         self._shop: Simulator | None = None
 
-    def run(self, announce: Callable[[Ready], None]) -> None:
-        """Run until a signal stops it."""
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the data directory against a second demonstration; raises `CommandFailed` if one runs there."""
         self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self._dir / "demo.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise CommandFailed(
+                    f"a demonstration already runs in {self._dir}; stop it or name another --data-dir"
+                ) from None
+            yield
+
+    def run(self, announce: Callable[[Ready], None]) -> None:
+        """Run until a signal stops it; inside `alone()`."""
         with ExitStack() as stack:
-            stack.enter_context(self._alone())
             listening = listen("127.0.0.1", self._choices.port)
             stack.callback(listening.close)
             story = self._story()
@@ -239,18 +250,6 @@ class Demonstration:
                 raise CommandFailed("the work of one step did not end; see the log above")
 
     # State and time
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the data directory against a second demonstration."""
-        with (self._dir / "demo.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise CommandFailed(
-                    f"a demonstration already runs in {self._dir}; stop it or name another --data-dir"
-                ) from None
-            yield
 
     def _story(self) -> Story:
         """Return the story told here before, or begin one."""

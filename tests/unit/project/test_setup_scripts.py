@@ -12,7 +12,7 @@ SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 SHELL = shutil.which("sh") or "/bin/sh"
 WITHIN_S = 30
 
-# A Python of a version and with (0) or without (1) venv. The scripts ask three things; a fake knows them by their words.
+# A Python of a version, with venv or without. A fake knows what it is asked by its words.
 PYTHON = """\
 case "$2" in
     *print*version_info*) echo {version} ;;
