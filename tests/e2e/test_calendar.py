@@ -53,6 +53,10 @@ def test_every_order_ended_or_is_plainly_on_its_way(town: Town) -> None:
     assert books.unexplained_orders(town) == [], town.where_to_look()
 
 
+def test_the_gateway_met_with_no_fault_of_its_own(town: Town) -> None:
+    assert town.faults() == [], town.where_to_look()
+
+
 def test_quarantine_holds_only_what_the_fridges_with_the_bad_sensor_said(town: Town) -> None:
     held = books.quarantined(town)
     fridges = {one.id for one in town.all_of(Device) if one.kind == "fridge"}

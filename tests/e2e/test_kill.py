@@ -42,6 +42,7 @@ def live(folder: Path, *days: int, kills: int = 0, broker: Broker = "embedded") 
         assert town.times_killed == kills
         assert books.everything_wrong(town) == []
         assert town.check_ledger() == 0
+        assert town.faults() == []
     return stories
 
 

@@ -11,7 +11,6 @@ do in any database, and nothing left to tell. What happened, and where to look, 
 
 import random
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -48,6 +47,8 @@ READY_WITHIN_S = 60
 QUIESCENT_WITHIN_S = 60
 SPEAK_WITHIN_S = 90
 BANK_ANSWERS_WITHIN_S = "1"
+KILLED_WITHIN_S = 0.3
+"""Of the clock's move: about as long as there is work."""
 
 
 class Town:
@@ -81,7 +82,7 @@ class Town:
                 stack.callback(outside.stop)
             self._write_settings()
             settings = read_settings(self._data)
-            deque(initialise(settings, operator_email="operator@localhost"), maxlen=0)
+            list(initialise(settings, operator_email="operator@localhost"))
             self.desk: Gateway = assemble(settings)
             """The same databases, opened by the test: to move in, to look, and to ask whether all is quiescent."""
             stack.callback(self.desk.close)
@@ -145,7 +146,7 @@ class Town:
         """Choose, from the seed, moments at which the gateway will be killed by SIGKILL and started again."""
         chance = random.Random(f"kills {self.seed}")  # noqa: S311 — moments of a test, no secret
         for number in chance.sample(range(2, (until_day - 1) * STEPS_A_DAY), times):
-            self.kills[number] = chance.uniform(0, 0.5)
+            self.kills[number] = chance.uniform(0, KILLED_WITHIN_S)
 
     def _kill_after(self, seconds: float) -> None:
         threading.Event().wait(seconds)
@@ -188,6 +189,11 @@ class Town:
         """Every row of one kind, of all households or of one, the oldest first."""
         with self.desk.unit_of_work.read() as tx:
             return tx.find(entity, None if household is None else household.id, **equals)
+
+    def faults(self) -> list[str]:
+        """The lines of the gateway's log that speak of a fault of its own."""
+        lines = self.gateway.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if "Traceback" in line or "[error" in line]
 
     def check_ledger(self) -> int:
         """What `replenish ledger check` says by its exit status."""
