@@ -31,7 +31,9 @@ from forecasting.tracker import (
     start_tracking,
 )
 
-_COVERED = 0.9  # a local day seen for less than this share is unknown in `daily_use`
+# A local day seen for less than this share is unknown in `daily_use`. A refill hides the use between two readings, so
+# a day with one is seen for seven eighths by a thing that reports every three hours.
+_COVERED = 0.75
 _MOST_DAYS = 40_000
 _LARGEST = 1e15  # units; beyond it a sensor's number is rubbish whatever the unit, infinity included
 
@@ -152,7 +154,7 @@ def clean(
 def daily_use(consumed: Sequence[Consumption], zone: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Use per local day: (days,) ordinals without holes, and (days,) units with NaN where a day is not known.
 
-    A stretch over several days is spread evenly; a day covered for less than nine tenths is unknown, and a day
+    A stretch over several days is spread evenly; a day covered for less than three quarters is unknown, and a day
     covered almost wholly is scaled to the whole.
 
     Raises:

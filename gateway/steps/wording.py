@@ -8,8 +8,9 @@ def why_now(current: Forecast, zone: str, now_us: int) -> str:
     """Return what is left and when it is empty: "24 % left, empty 1–5 Dec"."""
     if current.on_hand is None:
         return "How much is left is not known."
-    share = 100 * min(1.0, current.on_hand / current.capacity)
-    left = f"{share:.0f}\u202f% left"
+    share = 100 * min(1.0, max(0.0, current.on_hand - current.sealed_quantity) / current.capacity)
+    shelf = " and packs on the shelf" if current.sealed_quantity > 0 else ""
+    left = f"{share:.0f}\u202f% left{shelf}"
     if current.p10_us is None:
         return left
     if current.p90_us is None:
