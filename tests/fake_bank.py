@@ -223,6 +223,8 @@ class FakeBank:
     def _meet(self, kind: OperationKind, request: Request, effect: Callable[[], Outcome]) -> Outcome:
         if request.key in self.answers:
             return self.answers[request.key]
+        if request.key in self._waiting:
+            return Pending("later")
         fault = self.faults[kind].popleft() if self.faults[kind] else None
         if fault == "not_sent":
             raise NotSent("no route")

@@ -15,9 +15,11 @@ from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.billing import to_bill, unpaid
 from gateway.steps.calls import call_provider
+from gateway.steps.effects import captured_minor, end_unheld
 from gateway.steps.operations import begin_operation, send_again
-from gateway.steps.outcomes import SYNC_AFTER_S, captured_minor, end_unheld, settle_operation
+from gateway.steps.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
+from gateway.steps.undecided import SYNC_AFTER_S
 from payments import adapter
 
 ENDED_ATTEMPTS = frozenset(

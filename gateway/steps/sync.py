@@ -8,9 +8,10 @@ from gateway.domain.records import MerchantAccount, WorkItem
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.messages import tell
 from gateway.steps.operations import may_send_again
-from gateway.steps.outcomes import SYNC_AFTER_S, settle_operation
+from gateway.steps.outcomes import settle_operation
 from gateway.steps.place import settle_placing
 from gateway.steps.ports import Accepted, MerchantUnknown, OrderNotFound, OrderStatus, Refused, Services
+from gateway.steps.undecided import SYNC_AFTER_S
 from payments import adapter
 from payments.errors import OutcomeUnknown
 

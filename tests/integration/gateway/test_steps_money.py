@@ -28,8 +28,9 @@ from gateway.steps import CALLS_OUT
 from gateway.steps.approve import Undo
 from gateway.steps.books import journals_of
 from gateway.steps.operations import MARGIN_S
-from gateway.steps.outcomes import SYNC_AFTER_S, settle_operation
+from gateway.steps.outcomes import settle_operation
 from gateway.steps.ports import LeaseLost
+from gateway.steps.undecided import SYNC_AFTER_S
 from gateway.steps.wallet import unlink_account
 from payments import ledger
 from payments.adapter import Authorized, Captured

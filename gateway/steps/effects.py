@@ -1,0 +1,187 @@
+"""What follows when an operation took effect or was declined: attempt, limit, cart, ledger and the next row."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateway.domain.approval import Approval, ApprovalState
+from gateway.domain.cart import Cart, CartState
+from gateway.domain.order import Order, OrderState, Shipment
+from gateway.domain.payment import (
+    Attempt,
+    AttemptState,
+    Operation,
+    OperationKind,
+    OperationState,
+    Reservation,
+    ReservationState,
+)
+from gateway.domain.replenishment import DAY_US
+from gateway.steps.accounts import clearing_of, payable_of
+from gateway.steps.books import post
+from gateway.steps.messages import tell
+from gateway.steps.plans import drop_plans
+from gateway.steps.ports import Transaction
+from gateway.steps.undecided import for_review
+from payments import ledger
+from payments.adapter import Authorized, Captured, Refunded, Voided
+from payments.money import Money
+
+MOST_CAPTURE_TRIES = 5
+
+
+def captured_minor(tx: Transaction, attempt: Attempt) -> int:
+    """Return the sum of the attempt's captures that took effect."""
+    captures = tx.find(
+        Operation,
+        attempt.household_id,
+        attempt_id=attempt.id,
+        kind=OperationKind.CAPTURE,
+        state=OperationState.SUCCEEDED,
+    )
+    return sum(capture.amount_minor for capture in captures)
+
+
+def declined(tx: Transaction, operation: Operation, message: str, now_us: int) -> None:
+    """End what was declined: nothing is bought, a shipment stays due, or a person looks; never a second key at once."""
+    attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
+    match operation.kind:
+        case OperationKind.AUTHORIZE:
+            _end_attempt(tx, attempt, AttemptState.DECLINED, message, now_us)
+            cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
+            if cart.state is CartState.APPROVED and _is_standing(tx, attempt):
+                tx.save(replace(cart, state=CartState.DECLINED, note=message))
+                drop_plans(tx, cart, now_us=now_us, again_after_days=1)
+                tell(
+                    tx,
+                    cart.household_id,
+                    "payment_declined",
+                    f"Nothing was bought: {message}",
+                    f"carts/{cart.id}",
+                    now_us,
+                )
+        case OperationKind.CAPTURE:
+            shipment = tx.get(Shipment, attempt.household_id, operation.subject_id)
+            order = tx.get(Order, attempt.household_id, shipment.order_id)
+            tx.save(replace(order, state=OrderState.PAYMENT_DUE, note=message))
+            _capture_again_later(tx, attempt, operation, now_us)
+            text = f"A delivery was shipped, but could not be billed: {message}"
+            tell(tx, order.household_id, "payment_due", text, f"orders/{order.id}", now_us)
+            tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
+        case OperationKind.VOID | OperationKind.REFUND:
+            for_review(tx, operation, f"{operation.kind} was refused: {message}", now_us=now_us)
+
+
+def _capture_again_later(tx: Transaction, attempt: Attempt, operation: Operation, now_us: int) -> None:
+    """Ask for a declined capture again, a day later each time, a few times; its attempt lives again after review."""
+    operations = tx.find(Operation, attempt.household_id, attempt_id=attempt.id)
+    in_review = any(one.state is OperationState.MANUAL_REVIEW for one in operations)
+    if attempt.state is AttemptState.MANUAL_REVIEW and not in_review:
+        some = captured_minor(tx, attempt) > 0
+        tx.save(replace(attempt, state=AttemptState.CAPTURE_PENDING if some else AttemptState.AUTHORIZED, note=""))
+    declined = [
+        one
+        for one in operations
+        if one.kind is OperationKind.CAPTURE
+        and one.subject_id == operation.subject_id
+        and one.state is OperationState.DECLINED
+    ]
+    if len(declined) <= MOST_CAPTURE_TRIES:
+        due_us = now_us + len(declined) * DAY_US
+        tx.enqueue("capture", attempt.household_id, operation.subject_id, due_us=due_us)
+
+
+def _authorized(tx: Transaction, operation: Operation, now_us: int) -> None:
+    attempt = replace(
+        tx.get(Attempt, operation.household_id, operation.attempt_id), state=AttemptState.AUTHORIZED, note=""
+    )
+    tx.save(attempt)
+    cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
+    if cart.state is CartState.APPROVED and _is_standing(tx, attempt):
+        tx.save(replace(cart, state=CartState.HELD))
+        approval = tx.get(Approval, attempt.household_id, attempt.approval_id)
+        tx.enqueue(
+            "place",
+            cart.household_id,
+            cart.id,
+            due_us=now_us,
+            not_before_wall_us=approval.send_not_before_wall_us,
+        )
+    else:  # undone while the provider was thinking
+        tx.enqueue("release", attempt.household_id, attempt.id, due_us=now_us)
+
+
+def _captured(tx: Transaction, operation: Operation, now_us: int) -> None:
+    attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
+    journals = ledger.capture(
+        operation.id,
+        clearing_of(tx, attempt),
+        payable_of(tx, attempt),
+        Money(operation.amount_minor, operation.currency),
+    )
+    post(tx, operation.household_id, journals, memo="captured at shipment", at_us=now_us)
+    whole = captured_minor(tx, attempt) == attempt.amount_minor
+    state = AttemptState.CAPTURED if whole else AttemptState.CAPTURE_PENDING
+    tx.save(replace(attempt, state=state, note=""))
+    if whole:
+        _use_reservation(tx, attempt, attempt.amount_minor)
+    shipment = tx.get(Shipment, operation.household_id, operation.subject_id)
+    # What observe put off until the money had moved (a refund, the release of the rest) can go on now.
+    tx.enqueue("observe", operation.household_id, shipment.order_id, due_us=now_us)
+
+
+def _voided(tx: Transaction, operation: Operation, now_us: int) -> None:
+    attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
+    captured = captured_minor(tx, attempt)
+    if captured:
+        journal = ledger.release(
+            operation.id,
+            clearing_of(tx, attempt),
+            payable_of(tx, attempt),
+            Money(attempt.amount_minor - captured, attempt.currency),
+        )
+        post(tx, attempt.household_id, [journal], memo="rest of the hold released", at_us=now_us)
+        tx.save(replace(attempt, state=AttemptState.CAPTURED, note=""))
+        _use_reservation(tx, attempt, captured)
+    else:
+        _end_attempt(tx, attempt, AttemptState.VOIDED, attempt.note, now_us)
+
+
+def _refunded(tx: Transaction, operation: Operation, now_us: int) -> None:
+    attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
+    amount = Money(operation.amount_minor, operation.currency)
+    journal = ledger.refund(operation.id, clearing_of(tx, attempt), payable_of(tx, attempt), amount)
+    post(tx, operation.household_id, [journal], memo="refunded", at_us=now_us)
+    tell(tx, operation.household_id, "refunded", f"{amount} came back to you.", f"payments/{attempt.id}", now_us)
+
+
+def end_unheld(tx: Transaction, attempt: Attempt, *, now_us: int) -> None:
+    """Close an attempt for which the provider holds nothing: the limit is freed, the pending hold taken back."""
+    _end_attempt(tx, attempt, AttemptState.VOIDED, attempt.note, now_us)
+
+
+def _end_attempt(tx: Transaction, attempt: Attempt, state: AttemptState, note: str, now_us: int) -> None:
+    amount = Money(attempt.amount_minor, attempt.currency)
+    journal = ledger.release(attempt.id, clearing_of(tx, attempt), payable_of(tx, attempt), amount)
+    post(tx, attempt.household_id, [journal], memo=f"hold released: {state}", at_us=now_us)
+    tx.save(replace(attempt, state=state, note=note))
+    reservation = tx.seek(Reservation, attempt.household_id, attempt.id)
+    if reservation is not None:
+        tx.save(replace(reservation, state=ReservationState.FREED))
+
+
+def _use_reservation(tx: Transaction, attempt: Attempt, amount_minor: int) -> None:
+    reservation = tx.get(Reservation, attempt.household_id, attempt.id)
+    tx.save(replace(reservation, state=ReservationState.USED, amount_minor=amount_minor))
+
+
+def _is_standing(tx: Transaction, attempt: Attempt) -> bool:
+    return tx.get(Approval, attempt.household_id, attempt.approval_id).state is ApprovalState.STANDING
+
+
+# What each kind of operation hopes for, and what follows when it comes true.
+FOLLOWS: dict[OperationKind, tuple[type, Callable[[Transaction, Operation, int], None]]] = {
+    OperationKind.AUTHORIZE: (Authorized, _authorized),
+    OperationKind.CAPTURE: (Captured, _captured),
+    OperationKind.VOID: (Voided, _voided),
+    OperationKind.REFUND: (Refunded, _refunded),
+}
