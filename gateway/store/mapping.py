@@ -1,4 +1,4 @@
-"""Between entities (frozen dataclasses of gateway.domain) and rows (tables.py): field for field, in both directions."""
+"""Between entities (frozen dataclasses of gateway.domain) and the rows of their tables: field for field, both ways."""
 
 import dataclasses
 import typing

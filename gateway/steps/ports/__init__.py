@@ -1,0 +1,56 @@
+"""What the steps need of the world: time, a transaction, merchants, payment adapters. Each a page, none a framework."""
+
+from gateway.steps.ports.inbox import Inbox, InboxRow, RejectedRow
+from gateway.steps.ports.merchant import (
+    Accepted,
+    Merchant,
+    MerchantError,
+    MerchantNotice,
+    MerchantNotSent,
+    MerchantRefused,
+    Merchants,
+    MerchantUnknown,
+    Offer,
+    OrderNotFound,
+    OrderStatus,
+    Parcel,
+    ParcelLine,
+    PlaceLine,
+    Quote,
+    QuotedLine,
+    Refused,
+    WantedLine,
+)
+from gateway.steps.ports.services import Clock, PaymentProviders, Services
+from gateway.steps.ports.transaction import LeaseLost, Scalar, Transaction, UnitOfWork
+
+__all__ = [
+    "Accepted",
+    "Clock",
+    "Inbox",
+    "InboxRow",
+    "LeaseLost",
+    "Merchant",
+    "MerchantError",
+    "MerchantNotSent",
+    "MerchantNotice",
+    "MerchantRefused",
+    "MerchantUnknown",
+    "Merchants",
+    "Offer",
+    "OrderNotFound",
+    "OrderStatus",
+    "Parcel",
+    "ParcelLine",
+    "PaymentProviders",
+    "PlaceLine",
+    "Quote",
+    "QuotedLine",
+    "Refused",
+    "RejectedRow",
+    "Scalar",
+    "Services",
+    "Transaction",
+    "UnitOfWork",
+    "WantedLine",
+]

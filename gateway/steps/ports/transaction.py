@@ -1,0 +1,125 @@
+"""A transaction over the main database, and where transactions come from."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+from gateway.domain.records import WorkItem
+
+Entity = TypeVar("Entity")
+Scalar = str | int | float | bool | None
+
+
+class LeaseLost(Exception):
+    """Another worker took this item over; nothing may be written for it any more."""
+
+    def __init__(self, item: WorkItem) -> None:
+        super().__init__(f"the lease of {item.step} {item.subject_id} passed on (fence {item.fence})")
+        self.item = item
+
+
+class Transaction(Protocol):
+    """One transaction over the main database. All reads are of one household; nothing is visible before the commit.
+
+    Entities are the frozen dataclasses of gateway.domain; the store keeps one table for each.
+    """
+
+    def new_id(self) -> str:
+        """Return a new UUIDv7."""
+        ...
+
+    def get(self, entity: type[Entity], household_id: str, entity_id: str) -> Entity:
+        """Return the household's entity; raises NotFound, also for another household's."""
+        ...
+
+    def seek(self, entity: type[Entity], household_id: str, entity_id: str) -> Entity | None:
+        """Return the household's entity, or None."""
+        ...
+
+    def find(
+        self,
+        entity: type[Entity],
+        household_id: str | None,
+        *,
+        newest: int | None = None,
+        oldest: int | None = None,
+        before: str | None = None,
+        **equals: Scalar | frozenset[str],
+    ) -> list[Entity]:
+        """Return the household's entities whose columns equal the values (a frozenset means any of them).
+
+        Ordered by id, oldest first; `newest=N` returns the N newest, newest first, `oldest=N` the N oldest; `before`
+        leaves out that id and all above it, for the next page of a newest-first list. `household_id` None reads all
+        households and is for the operator's work alone.
+        """
+        ...
+
+    def count(self, entity: type[Entity], household_id: str | None, **equals: str) -> int:
+        """Return how many such entities there are, without reading them."""
+        ...
+
+    def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
+        """Yield all of the household's entities in the order of their ids, in pages; for whole-book reads."""
+        ...
+
+    def add(self, entity: object) -> None:
+        """Insert one entity."""
+        ...
+
+    def save(self, entity: object) -> None:
+        """Write back one entity that was read or added before; raises NotFound if it is gone."""
+        ...
+
+    def remove(self, entity: object) -> None:
+        """Delete one entity (only what is derived, such as a forecast nobody refers to)."""
+        ...
+
+    def enqueue(
+        self, step: str, household_id: str | None, subject_id: str, *, due_us: int, not_before_wall_us: int = 0
+    ) -> None:
+        """Leave a row for the worker: run `step` on the subject when policy time and real time allow.
+
+        One row per step and subject: asking again replaces the due time, also while the step is running (it then
+        runs once more).
+        """
+        ...
+
+    def cancel_work(self, step: str, subject_id: str) -> None:
+        """Take back a row that is not needed any more; a running step finishes."""
+        ...
+
+    def is_waiting(self, step: str, subject_id: str, *, due_by_us: int | None = None) -> bool:
+        """Say whether such a row waits or runs, due by that policy time (None: at any time)."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo only what was written inside when an exception leaves the block."""
+        ...
+
+    def hold(self, item: WorkItem) -> None:
+        """Raise LeaseLost unless the item's lease and fence still stand; lengthens the lease."""
+        ...
+
+    def complete(self, item: WorkItem) -> None:
+        """Close the item in this transaction; raises LeaseLost when the fence passed on."""
+        ...
+
+    def cursor(self, name: str) -> int:
+        """Return how far a reader of the inbox has come, 0 at first."""
+        ...
+
+    def move_cursor(self, name: str, position: int) -> None:
+        """Move the reader on, in the same transaction as what it wrote."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """Where transactions come from."""
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """Open a writing transaction (SQLite: BEGIN IMMEDIATE); commits at the end, rolls back on any exception."""
+        ...
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """Open a reading transaction; it writes nothing."""
+        ...
