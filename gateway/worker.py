@@ -12,8 +12,8 @@ from typing import Protocol
 import structlog
 
 from gateway.domain.errors import DomainError
-from gateway.domain.records import WorkItem
-from gateway.steps import CALLS_OUT, INSIDE
+from gateway.domain.records import HouseholdItem, WorkItem
+from gateway.steps import CALLS_OUT, FOR_OPERATOR, INSIDE
 from gateway.steps.ports import LeaseLost, MerchantError, Services, Transaction
 from gateway.steps.record import CURSOR, REJECTED_CURSOR
 from payments.errors import PaymentError
@@ -92,7 +92,8 @@ class Worker:
                 tx.enqueue("record", None, INBOX, due_us=now_us)
         items = self._queue.claim(now_us, limit=BATCH, per_household=SHARE_PER_HOUSEHOLD)
         # In the river's order: what is forecast in this round is known to what is planned in it.
-        inside = sorted((item for item in items if item.step in INSIDE), key=lambda item: INSIDE_ORDER[item.step])
+        inside = [item for item in items if isinstance(item, HouseholdItem) and item.step in INSIDE]
+        inside.sort(key=lambda item: INSIDE_ORDER[item.step])
         failed = 0 if self._run_together(inside, now_us) else sum(not self._run(item, now_us) for item in inside)
         failed += sum(not self._run(item, now_us) for item in items if item.step not in INSIDE)
         return Round(len(items) - failed, failed)
@@ -107,7 +108,7 @@ class Worker:
             inbox = self._services.inbox
             return inbox.last_id() > tx.cursor(CURSOR) or bool(inbox.read_rejected_after(tx.cursor(REJECTED_CURSOR), 1))
 
-    def _run_together(self, items: list[WorkItem], now_us: int) -> bool:
+    def _run_together(self, items: list[HouseholdItem], now_us: int) -> bool:
         """Run the items that stay inside in one transaction, one commit for all; False when they must go one by one."""
         if len(items) < 2:
             return False
@@ -140,16 +141,20 @@ class Worker:
         return True
 
     def _step(self, item: WorkItem, now_us: int) -> Callable[[], None]:
+        if item.step in FOR_OPERATOR:
+            return lambda: FOR_OPERATOR[item.step](item, self._services)
+        if not isinstance(item, HouseholdItem):
+            raise TypeError(f"{item.step} {item.subject_id} is for a household, and names none")
         if item.step in INSIDE:
             return lambda: self._alone(item, now_us)
         return lambda: CALLS_OUT[item.step](item, self._services)
 
-    def _alone(self, item: WorkItem, now_us: int) -> None:
+    def _alone(self, item: HouseholdItem, now_us: int) -> None:
         with self._services.unit_of_work.begin() as tx:
             _inside(tx, item, now_us)
 
 
-def _inside(tx: Transaction, item: WorkItem, now_us: int) -> None:
+def _inside(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
     # Held first: who asks for the item again meanwhile waits for this commit, and is not overlooked.
     tx.hold(item)
     INSIDE[item.step](tx, item, now_us)

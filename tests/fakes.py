@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from gateway.domain.errors import NotFound
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.steps.ports import LeaseLost, Scalar
 
 Entity = TypeVar("Entity")
@@ -233,15 +233,17 @@ class FakeTransaction:
 
 def claim(work: FakeWork, *, fence: int = 1, tries: int = 0) -> WorkItem:
     """Return the row as the worker would hand it to a step."""
-    return WorkItem(
-        id=f"{work.step}:{work.subject_id}",
-        step=work.step,
-        household_id=work.household_id,
-        subject_id=work.subject_id,
-        fence=fence,
-        generation=work.generation,
-        tries=tries,
-    )
+    claimed: dict[str, Any] = {
+        "id": f"{work.step}:{work.subject_id}",
+        "step": work.step,
+        "subject_id": work.subject_id,
+        "fence": fence,
+        "generation": work.generation,
+        "tries": tries,
+    }
+    if work.household_id is None:
+        return WorkItem(household_id=None, **claimed)
+    return HouseholdItem(household_id=work.household_id, **claimed)
 
 
 def _of_household(row: object, household_id: str) -> bool:

@@ -18,7 +18,7 @@ from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Member
 from gateway.domain.order import Order, OrderState, Shipment, ShipmentState
 from gateway.domain.payment import Attempt, AttemptState, Mandate
-from gateway.domain.records import MerchantAccount
+from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US
 from gateway.steps import CALLS_OUT
 from gateway.steps.household import add_household
@@ -105,7 +105,7 @@ def _run(gateway: Gateway, step: str, wanted: int) -> float:
         start = perf_counter()
         items = gateway.queue.claim(gateway.clock.now_us(), limit=BATCH, per_household=BATCH)
         for item in items:
-            if item.step == step:
+            if item.step == step and isinstance(item, HouseholdItem):
                 CALLS_OUT[step](item, gateway.services)
                 done += 1
         took_s += perf_counter() - start

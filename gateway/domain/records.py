@@ -59,7 +59,8 @@ class Message:
 class WorkItem:
     """A claimed row of work: which step, on what, under which fence.
 
-    Settling with an older fence fails (LeaseLost): a zombie whose lease ran out cannot write.
+    Settling with an older fence fails (LeaseLost): a zombie whose lease ran out cannot write. Without a household it is
+    the operator's own work.
     """
 
     id: str
@@ -69,3 +70,10 @@ class WorkItem:
     fence: int
     generation: int
     tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseholdItem(WorkItem):
+    """Work for one household: a step that reads a household's rows takes only this."""
+
+    household_id: str

@@ -3,18 +3,19 @@
     receive → record → forecast → plan → fill → approve → authorize → place → capture → observe
 
 A step that stays inside takes (transaction, item, now) and changes rows in the worker's transaction. A step that calls
-out takes (item, services) and is prepare, call, settle: no transaction is open while it calls. Intake calls receive,
-the web calls approve; all else is found by gateway/worker.py in the rows of work.
+out takes (item, services) and is prepare, call, settle: no transaction is open while it calls. Both are for one
+household; the operator's own steps read for all of them. Intake calls receive, the web calls approve for a person; all
+else is found by gateway/worker.py in the rows of work, the yes of a standing mandate (approve_by_mandate.py) too.
 """
 
 from collections.abc import Callable
 from types import MappingProxyType
 
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem, WorkItem
+from gateway.steps.approve_by_mandate import approve_by_mandate
 from gateway.steps.authorize import authorize
 from gateway.steps.capture import capture
 from gateway.steps.challenge import challenge
-from gateway.steps.consent import consent
 from gateway.steps.expire import expire
 from gateway.steps.fill import fill
 from gateway.steps.forecast import forecast
@@ -31,8 +32,9 @@ from gateway.steps.settle import settle
 from gateway.steps.sync import sync
 from gateway.steps.top_up import top_up
 
-Inside = Callable[[Transaction, WorkItem, int], None]
-CallsOut = Callable[[WorkItem, Services], None]
+Inside = Callable[[Transaction, HouseholdItem, int], None]
+CallsOut = Callable[[HouseholdItem, Services], None]
+ForOperator = Callable[[WorkItem, Services], None]
 
 RIVER = ("receive", "record", "forecast", "plan", "fill", "approve", "authorize", "place", "capture", "observe")
 BRANCHES = ("release", "sync", "notice", "refund", "expire", "settle", "revoke", "top_up", "challenge")
@@ -40,22 +42,22 @@ BRANCHES = ("release", "sync", "notice", "refund", "expire", "settle", "revoke",
 INSIDE: MappingProxyType[str, Inside] = MappingProxyType({"forecast": forecast, "plan": plan, "expire": expire})
 CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
     {
-        "record": record,
         "fill": fill,
-        "approve": consent,
+        "approve": approve_by_mandate,
         "authorize": authorize,
         "place": place,
         "capture": capture,
         "observe": observe,
         "release": release,
         "sync": sync,
-        "notice": notice,
         "refund": refund,
-        "settle": settle,
         "revoke": revoke,
         "top_up": top_up,
         "challenge": challenge,
     }
 )
+FOR_OPERATOR: MappingProxyType[str, ForOperator] = MappingProxyType(
+    {"record": record, "notice": notice, "settle": settle}
+)
 
-__all__ = ["BRANCHES", "CALLS_OUT", "INSIDE", "RIVER", "CallsOut", "Inside"]
+__all__ = ["BRANCHES", "CALLS_OUT", "FOR_OPERATOR", "INSIDE", "RIVER", "CallsOut", "ForOperator", "Inside"]

@@ -1,4 +1,4 @@
-"""Approve: a person's yes, edit, snooze, skip, swap or undo; or a standing mandate's yes within its limits.
+"""Approve: a person's yes, edit, snooze, skip, swap or undo; or the yes that approve_by_mandate.py found covered.
 
 Leaves an approval with `send_not_before_wall_us`, the time to undo, and a row for authorize. Nothing moves here.
 """
@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import UNDOABLE_STATES, Cart, CartState, Line
 from gateway.domain.errors import Conflict, Invalid
-from gateway.domain.household import Household, Member
+from gateway.domain.household import Member
 from gateway.domain.order import OPEN_ORDER_STATES, Order
 from gateway.domain.payment import Attempt, AttemptState, Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE
 from gateway.domain.stock import PackOption
 from gateway.steps.carts import reopen
+from gateway.steps.freeze import is_frozen
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Transaction
 
@@ -116,7 +117,7 @@ def _say_yes(
     undo_us: int,
 ) -> Cart:
     cart.require("approve", CartState.AWAITING_APPROVAL)
-    if tx.get(Household, cart.household_id, cart.household_id).frozen_since_us is not None:
+    if is_frozen(tx, cart.household_id):
         raise Conflict(
             "household", cart.household_id, "frozen", "approve", hint="Lift the freeze on the Money page first."
         )

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState, Line
-from gateway.domain.household import Household
 from gateway.domain.payment import (
     LIVE_ATTEMPT_STATES,
     UNCLOSED_OPERATION_STATES,
@@ -23,13 +22,14 @@ from gateway.domain.payment import (
     Reservation,
     ReservationState,
 )
-from gateway.domain.records import WorkItem
-from gateway.domain.replenishment import MINUTE_US, SECOND_US
+from gateway.domain.records import HouseholdItem
+from gateway.domain.replenishment import SECOND_US
 from gateway.steps.accounts import clearing_of, payable_of
 from gateway.steps.books import post
 from gateway.steps.calls import call_provider
 from gateway.steps.carts import reopen
-from gateway.steps.consent import as_request, as_rule, reserved
+from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
+from gateway.steps.mandates import as_request, as_rule, reserved
 from gateway.steps.messages import tell
 from gateway.steps.operations import begin_operation, send_again
 from gateway.steps.outcomes import settle_operation
@@ -38,7 +38,6 @@ from payments import adapter, ledger
 from payments import mandate as rules
 from payments.money import Money
 
-WHILE_FROZEN_US = 10 * MINUTE_US
 PAUSE_US = 2 * SECOND_US
 
 
@@ -49,7 +48,7 @@ class _Prepared:
     mandate: Mandate
 
 
-def authorize(item: WorkItem, services: Services) -> None:
+def authorize(item: HouseholdItem, services: Services) -> None:
     """Hold the approved amount of one cart (subject: cart id)."""
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
@@ -74,8 +73,8 @@ def authorize(item: WorkItem, services: Services) -> None:
         settle_operation(tx, operation.id, operation.household_id, outcome, now_us=now_us, wall_us=wall_us)
 
 
-def _prepare(tx: Transaction, item: WorkItem, services: Services, now_us: int) -> _Prepared | None:
-    household_id, wall_us = item.household_id or "", services.clock.wall_us()
+def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: int) -> _Prepared | None:
+    household_id, wall_us = item.household_id, services.clock.wall_us()
     cart = tx.get(Cart, household_id, item.subject_id)
     standing = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
     approval = standing[0] if standing and cart.state is CartState.APPROVED else None
@@ -89,7 +88,7 @@ def _prepare(tx: Transaction, item: WorkItem, services: Services, now_us: int) -
         return _again(tx, attempt, services, now_us)
     if approval is None:
         return None
-    if tx.get(Household, household_id, household_id).frozen_since_us is not None:
+    if is_frozen(tx, household_id):
         tx.enqueue("authorize", household_id, cart.id, due_us=now_us + WHILE_FROZEN_US)
         return None
     method = tx.get(PaymentMethod, household_id, approval.payment_method_id)

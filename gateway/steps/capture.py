@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from gateway.domain.household import Household
 from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
@@ -14,18 +13,16 @@ from gateway.domain.payment import (
     OperationState,
     PaymentMethod,
 )
-from gateway.domain.records import WorkItem
-from gateway.domain.replenishment import MINUTE_US
+from gateway.domain.records import HouseholdItem
 from gateway.steps.billing import NOT_COUNTED, uncaptured_minor
 from gateway.steps.calls import call_provider
+from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.messages import tell
 from gateway.steps.operations import begin_operation, send_again
 from gateway.steps.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
 from payments import adapter
 from payments.money import Money
-
-WHILE_FROZEN_US = 10 * MINUTE_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class _Prepared:
     authorization_ref: str
 
 
-def capture(item: WorkItem, services: Services) -> None:
+def capture(item: HouseholdItem, services: Services) -> None:
     """Bill one shipment (subject: shipment id)."""
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
@@ -59,8 +56,8 @@ def capture(item: WorkItem, services: Services) -> None:
         settle_operation(tx, operation.id, operation.household_id, outcome, now_us=now_us, wall_us=wall_us)
 
 
-def _prepare(tx: Transaction, item: WorkItem, services: Services, now_us: int) -> _Prepared | None:
-    household_id, wall_us = item.household_id or "", services.clock.wall_us()
+def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: int) -> _Prepared | None:
+    household_id, wall_us = item.household_id, services.clock.wall_us()
     shipment = tx.get(Shipment, household_id, item.subject_id)
     order = tx.get(Order, household_id, shipment.order_id)
     attempt = tx.get(Attempt, household_id, order.attempt_id)
@@ -98,14 +95,13 @@ def _begin(
     """Write the capture of one shipment; None while nothing may be debited, or nothing is left of the approval."""
     if attempt.state is AttemptState.MANUAL_REVIEW:
         return None  # nothing more is debited until it is resolved; observe asks for this one again then
-    household = tx.get(Household, shipment.household_id, shipment.household_id)
-    if household.frozen_since_us is not None or method.state is MethodState.FROZEN:
-        tx.enqueue("capture", household.id, shipment.id, due_us=now_us + WHILE_FROZEN_US)
+    if is_frozen(tx, shipment.household_id) or method.state is MethodState.FROZEN:
+        tx.enqueue("capture", shipment.household_id, shipment.id, due_us=now_us + WHILE_FROZEN_US)
         return None
     amount_minor = min(shipment.amount_minor, uncaptured_minor(attempt, operations))
     if amount_minor < shipment.amount_minor:
         text = "The shop billed more than you approved; only the approved amount was debited."
-        tell(tx, household.id, "over_billed", text, f"orders/{shipment.order_id}", now_us)
+        tell(tx, shipment.household_id, "over_billed", text, f"orders/{shipment.order_id}", now_us)
     if amount_minor <= 0:
         return None
     return begin_operation(

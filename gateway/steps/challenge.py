@@ -8,7 +8,7 @@ import numpy as np
 import forecasting
 from forecasting.challengers import DidNotConverge, NotEnoughHistory, second_opinion
 from gateway.domain.household import Household
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import DAY_US, SECOND_US, Forecast, SecondOpinion
 from gateway.domain.stock import Level, Measure, Reading, Slot
 from gateway.steps.ports import Services, Transaction
@@ -20,9 +20,9 @@ MOST_READINGS = 4000
 SEED = 20_261_121
 
 
-def challenge(item: WorkItem, services: Services) -> None:
+def challenge(item: HouseholdItem, services: Services) -> None:
     """Ask the challenger about one supply (subject: supply id) and again tomorrow night."""
-    now_us, household_id = services.clock.now_us(), item.household_id or ""
+    now_us, household_id = services.clock.now_us(), item.household_id
     with services.unit_of_work.read() as tx:
         household = tx.get(Household, household_id, household_id)
         forecasts = tx.find(Forecast, household_id, supply_id=item.subject_id, current=True)

@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 from gateway.domain.cart import Cart, CartState
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Transaction
 
 
-def expire(tx: Transaction, item: WorkItem, now_us: int) -> None:
+def expire(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
     """End one cart whose time is over (subject: cart id)."""
-    cart = tx.get(Cart, item.household_id or "", item.subject_id)
+    cart = tx.get(Cart, item.household_id, item.subject_id)
     ends_us = cart.snoozed_until_us if cart.state is CartState.SNOOZED else cart.decide_by_us
     if ends_us is not None and now_us < ends_us:
         tx.enqueue("expire", cart.household_id, cart.id, due_us=ends_us)

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass, replace
 
 from gateway.domain.cart import MAX_LINES, Cart, CartState, Line
 from gateway.domain.household import Household
-from gateway.domain.records import MerchantAccount, WorkItem
+from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, MAX_PACKS_PER_LINE, Forecast, Plan, PlanState, Policy
 from gateway.domain.stock import PackOption, Supply
+from gateway.steps.freeze import is_frozen
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plan
 from gateway.steps.ports import MerchantRefused, Offer, Quote, QuotedLine, Services, Transaction, WantedLine
@@ -23,15 +24,14 @@ class _Wish:
     option: PackOption
 
 
-def fill(item: WorkItem, services: Services) -> None:
+def fill(item: HouseholdItem, services: Services) -> None:
     """Quote the open plans of one household at one merchant (subject: household/merchant) and draft the cart."""
-    now_us, household_id = services.clock.now_us(), item.household_id or ""
+    now_us, household_id = services.clock.now_us(), item.household_id
     merchant_id = item.subject_id.partition("/")[2]
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         wishes = _wishes(tx, household_id, merchant_id)
-        frozen = tx.get(Household, household_id, household_id).frozen_since_us is not None
-        if frozen or not wishes:  # lifting the freeze asks for this again
+        if is_frozen(tx, household_id) or not wishes:  # lifting the freeze asks for this again
             tx.complete(item)
             return
         account = tx.get(MerchantAccount, household_id, merchant_id)

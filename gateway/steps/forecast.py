@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import forecasting
 from gateway.domain.household import Household
-from gateway.domain.records import MerchantAccount, WorkItem
+from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, ForecastState, Plan, Policy
 from gateway.domain.stock import Device, DeviceState, Level, PackOption, Reading, Slot, Supply, Verdict
 from gateway.steps.ports import Transaction
@@ -28,9 +28,9 @@ class _Part:
     state: forecasting.ForecastState
 
 
-def forecast(tx: Transaction, item: WorkItem, now_us: int) -> None:
+def forecast(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
     """Forecast one supply anew (subject: supply id); leaves a row for plan at its order-by date."""
-    household_id = item.household_id or ""
+    household_id = item.household_id
     supply = tx.get(Supply, household_id, item.subject_id)
     household = tx.get(Household, household_id, household_id)
     policy = tx.get(Policy, household_id, supply.id)

@@ -17,7 +17,7 @@ from gateway.domain.order import (
     ShipmentState,
 )
 from gateway.domain.payment import Attempt, AttemptState, Operation
-from gateway.domain.records import MerchantAccount, WorkItem
+from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Plan, PlanState
 from gateway.domain.stock import Refill
 from gateway.steps.billing import to_bill, unpaid
@@ -37,9 +37,9 @@ HOLDING = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURE_PENDING})
 ARRIVED = frozenset({LineState.DELIVERED, LineState.SHORT, LineState.CLOSED})
 
 
-def observe(item: WorkItem, services: Services) -> None:
+def observe(item: HouseholdItem, services: Services) -> None:
     """Look at one order (subject: order id)."""
-    now_us, household_id = services.clock.now_us(), item.household_id or ""
+    now_us, household_id = services.clock.now_us(), item.household_id
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         order = tx.get(Order, household_id, item.subject_id)

@@ -7,24 +7,23 @@ from dataclasses import replace
 
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState, Line
-from gateway.domain.household import Household
 from gateway.domain.order import LineState, Order, OrderLine, OrderState
 from gateway.domain.payment import Attempt, AttemptState, Mandate, MandateState, MethodState, PaymentMethod
-from gateway.domain.records import MerchantAccount, WorkItem
+from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import MINUTE_US, SECOND_US
 from gateway.domain.stock import PackOption
 from gateway.steps.carts import reopen
+from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Accepted, MerchantRefused, MerchantUnknown, PlaceLine, Refused, Services, Transaction
 
 FIRST_LOOK_US = 60 * MINUTE_US
-WHILE_FROZEN_US = 10 * MINUTE_US
 # A shop that refuses every order is not asked again at once, for ever.
 AGAIN_AFTER_DAYS = 1 / 12
 
 
-def place(item: WorkItem, services: Services) -> None:
+def place(item: HouseholdItem, services: Services) -> None:
     """Send one held cart to its merchant (subject: cart id)."""
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
@@ -99,13 +98,13 @@ def _remember_prices(tx: Transaction, order: Order) -> None:
             tx.save(replace(option, last_price_minor=line.unit_price_minor))
 
 
-def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> Order | None:
+def _prepare(tx: Transaction, item: HouseholdItem, now_us: int, wall_us: int) -> Order | None:
     """Return the order to send: the one a crash left being placed, or a new one; None when nothing may be sent."""
-    household_id = item.household_id or ""
+    household_id = item.household_id
     cart = tx.get(Cart, household_id, item.subject_id)
-    is_frozen = tx.get(Household, household_id, household_id).frozen_since_us is not None
+    frozen = is_frozen(tx, household_id)
     for order in tx.find(Order, household_id, cart_id=cart.id, state=OrderState.PLACING):
-        if not is_frozen:
+        if not frozen:
             return order
         # It may have gone out before the freeze: asking is allowed, sending it again is not.
         tx.enqueue("sync", household_id, f"order/{order.id}", due_us=now_us + WHILE_FROZEN_US)
@@ -118,18 +117,18 @@ def _prepare(tx: Transaction, item: WorkItem, now_us: int, wall_us: int) -> Orde
         tx.enqueue("place", household_id, cart.id, due_us=now_us, not_before_wall_us=send_us)
         return None
     attempts = tx.find(Attempt, household_id, approval_id=approvals[0].id, state=AttemptState.AUTHORIZED)
-    if not attempts or not _is_permitted(tx, cart, approvals[0], attempts[0], now_us, is_frozen=is_frozen):
+    if not attempts or not _is_permitted(tx, cart, approvals[0], attempts[0], now_us, frozen=frozen):
         return None
     return _begin(tx, cart, attempts[0], now_us)
 
 
 def _is_permitted(
-    tx: Transaction, cart: Cart, approval: Approval, attempt: Attempt, now_us: int, *, is_frozen: bool
+    tx: Transaction, cart: Cart, approval: Approval, attempt: Attempt, now_us: int, *, frozen: bool
 ) -> bool:
     """Say whether the order may be sent now; frozen it waits, and without a permission a person decides anew."""
     method = tx.get(PaymentMethod, cart.household_id, attempt.payment_method_id)
     mandate = tx.get(Mandate, cart.household_id, attempt.mandate_id)
-    if is_frozen or method.state is MethodState.FROZEN:
+    if frozen or method.state is MethodState.FROZEN:
         tx.enqueue("place", cart.household_id, cart.id, due_us=now_us + WHILE_FROZEN_US)
         return False
     if method.state is not MethodState.ACTIVE or mandate.state is not MandateState.ACTIVE:

@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 
-from gateway.domain.household import Household
 from gateway.domain.order import LineState, OrderLine
-from gateway.domain.records import MerchantAccount, WorkItem
+from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, PlanState, Policy, packs_to_buy
 from gateway.domain.stock import Device, DeviceState, PackOption, Slot, Supply
+from gateway.steps.freeze import is_frozen
 from gateway.steps.plans import fill_subject
 from gateway.steps.ports import Transaction
 
@@ -16,19 +16,19 @@ LIVE = frozenset({PlanState.OPEN, PlanState.CARTED})
 COMING = frozenset({LineState.OPEN, LineState.SHIPPED})
 
 
-def plan(tx: Transaction, item: WorkItem, now_us: int) -> None:
+def plan(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
     """Plan one supply if it is due (subject: supply id); leaves a row for fill, and one for plans due soon after."""
-    household_id = item.household_id or ""
+    household_id = item.household_id
     supply = tx.get(Supply, household_id, item.subject_id)
     policy = tx.get(Policy, household_id, supply.id)
-    if tx.get(Household, household_id, household_id).frozen_since_us is not None or not policy.enabled:
+    if is_frozen(tx, household_id) or not policy.enabled:
         return
     if now_us < supply.quiet_until_us:
         tx.enqueue("plan", household_id, supply.id, due_us=supply.quiet_until_us)
         return
     options = sorted(tx.find(PackOption, household_id, supply_id=supply.id), key=lambda option: option.rank)
     forecasts = tx.find(Forecast, household_id, supply_id=supply.id, current=True)
-    if not options or not forecasts or _is_coming(tx, supply) or _is_frozen(tx, supply):
+    if not options or not forecasts or _is_coming(tx, supply) or _is_read_from_a_frozen_device(tx, supply):
         return
     current, usual = forecasts[0], options[0]
     if current.sealed_quantity != tx.get(Supply, household_id, supply.id).sealed_quantity:
@@ -55,7 +55,7 @@ def _is_coming(tx: Transaction, supply: Supply) -> bool:
     )
 
 
-def _is_frozen(tx: Transaction, supply: Supply) -> bool:
+def _is_read_from_a_frozen_device(tx: Transaction, supply: Supply) -> bool:
     """Say whether a device this supply is read from is frozen: nothing is bought on its word."""
     device_ids = frozenset(slot.device_id for slot in tx.find(Slot, supply.household_id, supply_id=supply.id))
     return bool(tx.find(Device, supply.household_id, id=device_ids, state=DeviceState.FROZEN))

@@ -6,7 +6,7 @@ from gateway.domain.payment import (
     Operation,
     PaymentMethod,
 )
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem
 from gateway.steps.calls import call_provider
 from gateway.steps.operations import send_again
 from gateway.steps.outcomes import settle_operation
@@ -16,9 +16,9 @@ from payments import adapter
 from payments.money import Money
 
 
-def refund(item: WorkItem, services: Services) -> None:
+def refund(item: HouseholdItem, services: Services) -> None:
     """Send one refund that observe wrote down (subject: operation id)."""
-    now_us, household_id = services.clock.now_us(), item.household_id or ""
+    now_us, household_id = services.clock.now_us(), item.household_id
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         operation = tx.get(Operation, household_id, item.subject_id)

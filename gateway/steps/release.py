@@ -11,7 +11,7 @@ from gateway.domain.payment import (
     OperationState,
     PaymentMethod,
 )
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.billing import to_bill, unpaid
 from gateway.steps.calls import call_provider
@@ -34,7 +34,7 @@ class _Prepared:
     authorization_ref: str
 
 
-def release(item: WorkItem, services: Services) -> None:
+def release(item: HouseholdItem, services: Services) -> None:
     """Void what is left of one attempt's hold (subject: attempt id)."""
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
@@ -53,8 +53,8 @@ def release(item: WorkItem, services: Services) -> None:
         settle_operation(tx, operation.id, operation.household_id, outcome, now_us=now_us, wall_us=wall_us)
 
 
-def _prepare(tx: Transaction, item: WorkItem, services: Services, now_us: int) -> _Prepared | None:
-    household_id, wall_us = item.household_id or "", services.clock.wall_us()
+def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: int) -> _Prepared | None:
+    household_id, wall_us = item.household_id, services.clock.wall_us()
     attempt = tx.get(Attempt, household_id, item.subject_id)
     operations = tx.find(Operation, household_id, attempt_id=attempt.id)
     if attempt.state in ENDED_ATTEMPTS or _must_wait(tx, attempt, operations, now_us=now_us, wall_us=wall_us):

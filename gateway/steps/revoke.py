@@ -1,18 +1,18 @@
 """Revoke: a mandate that a member took back is given back at its provider too, however long that one is away."""
 
 from gateway.domain.payment import Mandate, PaymentMethod
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem
 from gateway.steps.ports import Services
 from payments import adapter
 from payments.errors import InvalidRequest, OutcomeUnknown
 
 
-def revoke(item: WorkItem, services: Services) -> None:
+def revoke(item: HouseholdItem, services: Services) -> None:
     """Tell the provider that one mandate ended (subject: mandate id); here it ended already.
 
     Raises OutcomeUnknown when the provider's answer is not known, so that the same request goes out again.
     """
-    household_id = item.household_id or ""
+    household_id = item.household_id
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         mandate = tx.get(Mandate, household_id, item.subject_id)

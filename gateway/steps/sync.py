@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationState, PaymentMethod
-from gateway.domain.records import MerchantAccount, WorkItem
+from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.messages import tell
 from gateway.steps.operations import may_send_again
@@ -18,7 +18,7 @@ from payments.errors import OutcomeUnknown
 ORDER_PREFIX = "order/"
 
 
-def sync(item: WorkItem, services: Services) -> None:
+def sync(item: HouseholdItem, services: Services) -> None:
     """Ask what became of an operation (subject: operation id) or of an order being placed (order/<id>)."""
     if item.subject_id.startswith(ORDER_PREFIX):
         _sync_order(item, services, item.subject_id.removeprefix(ORDER_PREFIX))
@@ -26,8 +26,8 @@ def sync(item: WorkItem, services: Services) -> None:
         _sync_operation(item, services)
 
 
-def _sync_operation(item: WorkItem, services: Services) -> None:
-    now_us, household_id = services.clock.now_us(), item.household_id or ""
+def _sync_operation(item: HouseholdItem, services: Services) -> None:
+    now_us, household_id = services.clock.now_us(), item.household_id
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         operation = tx.get(Operation, household_id, item.subject_id)
@@ -51,8 +51,8 @@ def _sync_operation(item: WorkItem, services: Services) -> None:
         settle_operation(tx, operation.id, household_id, outcome, now_us=now_us, wall_us=wall_us, may_send_again=again)
 
 
-def _sync_order(item: WorkItem, services: Services, order_id: str) -> None:
-    now_us, household_id = services.clock.now_us(), item.household_id or ""
+def _sync_order(item: HouseholdItem, services: Services, order_id: str) -> None:
+    now_us, household_id = services.clock.now_us(), item.household_id
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         order = tx.get(Order, household_id, order_id)

@@ -1,7 +1,7 @@
 """Top up: money for a stored balance. The row with its key is committed before the balance is asked to grow."""
 
 from gateway.domain.payment import PaymentMethod
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem
 from gateway.steps.books import post
 from gateway.steps.messages import tell
 from gateway.steps.ports import Services, Transaction
@@ -10,7 +10,7 @@ from payments.errors import ConfigError, OutcomeUnknown
 from payments.money import Money
 
 
-def top_up(item: WorkItem, services: Services) -> None:
+def top_up(item: HouseholdItem, services: Services) -> None:
     """Grow one balance (subject: method id/key/minor units); a repeat goes out under the same key and changes nothing.
 
     Raises OutcomeUnknown when it is not known whether the balance grew.
@@ -18,7 +18,7 @@ def top_up(item: WorkItem, services: Services) -> None:
     method_id, key, amount_minor = item.subject_id.split("/")
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
-        method = tx.get(PaymentMethod, item.household_id or "", method_id)
+        method = tx.get(PaymentMethod, item.household_id, method_id)
     provider = services.providers.open(method.adapter)
     if not isinstance(provider, adapter.StoredBalance):
         raise ConfigError(f"{method.adapter} keeps no stored balance")

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, func, or_, select, text, update
 
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.store.tables import WorkRow
 from gateway.store.unit_of_work import LEASE_US
 
@@ -79,18 +79,7 @@ class WorkQueue:
             )
             connection.commit()
         order = {row_id: place for place, row_id in enumerate(chosen)}
-        return [
-            WorkItem(
-                id=row.id,
-                step=row.step,
-                household_id=row.household_id,
-                subject_id=row.subject_id,
-                fence=row.fence,
-                generation=row.generation,
-                tries=row.tries,
-            )
-            for row in sorted(claimed, key=lambda row: order[row.id])
-        ]
+        return [_item(row) for row in sorted(claimed, key=lambda row: order[row.id])]
 
     def give_back(self, item: WorkItem, error: str) -> None:
         """Return a failed item: it waits, longer each time (bounded), and is never dropped."""
@@ -141,3 +130,17 @@ class WorkQueue:
                 )
                 for row in connection.execute(query)
             ]
+
+
+def _item(row: Any) -> WorkItem:
+    claimed = {
+        "id": row.id,
+        "step": row.step,
+        "subject_id": row.subject_id,
+        "fence": row.fence,
+        "generation": row.generation,
+        "tries": row.tries,
+    }
+    if row.household_id is None:
+        return WorkItem(household_id=None, **claimed)
+    return HouseholdItem(household_id=row.household_id, **claimed)

@@ -13,7 +13,7 @@ from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.errors import DomainError
 from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import Attempt, Operation, OperationState, Posting, Reservation, ReservationState
-from gateway.domain.records import WorkItem
+from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.domain.replenishment import HOUR_US, Policy
 from gateway.steps import CALLS_OUT
 from gateway.steps.approve import Approve, ChangePacks, Undo
@@ -152,7 +152,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule()
     def a_worker_wakes(self) -> None:
         item = self.zombies.pop(0)
-        if item.step in CALLS_OUT:
+        if isinstance(item, HouseholdItem) and item.step in CALLS_OUT:
             self._try(lambda: CALLS_OUT[item.step](item, self.rig.services))
 
     # What never bends

@@ -1,4 +1,4 @@
-"""Approve and consent: what a person or a mandate may decide, when, and how often a yes counts."""
+"""Approve, by a person or by a mandate: what a person or a mandate may decide, when, and how often a yes counts."""
 
 import threading
 from collections.abc import Callable

@@ -221,7 +221,15 @@ def test_a_stopped_worker_ends_after_its_round(open_rig: OpenRig) -> None:
 
 
 def test_every_step_of_the_river_and_its_branches_can_be_run() -> None:
-    runnable = set(steps.INSIDE) | set(steps.CALLS_OUT)
+    runnable = set(steps.INSIDE) | set(steps.CALLS_OUT) | set(steps.FOR_OPERATOR)
     assert set(steps.RIVER) - runnable == {"receive"}  # the intake calls it
     assert set(steps.BRANCHES) <= runnable
     assert isinstance(SqlUnitOfWork.begin, Callable)
+
+
+def test_a_row_for_a_household_that_names_none_is_never_run_for_nobody(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    rig.enqueue("capture", "shipment", household_id=None)
+    rig.run_round()
+    (row,) = rig.queue.waiting(failing_only=True)
+    assert row.last_error == "TypeError: capture shipment is for a household, and names none"

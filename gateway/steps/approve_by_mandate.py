@@ -3,23 +3,22 @@
 from dataclasses import replace
 
 from gateway.domain.cart import Cart, CartState, Line
-from gateway.domain.household import Household
-from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod, Reservation, ReservationState
-from gateway.domain.records import WorkItem
+from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
+from gateway.domain.records import HouseholdItem
 from gateway.steps.approve import ApproveByMandate, approve
+from gateway.steps.freeze import is_frozen
+from gateway.steps.mandates import as_request, as_rule, reserved
 from gateway.steps.messages import tell
 from gateway.steps.ports import Services, Transaction
 from payments import mandate as rules
 from payments.money import Money
 
-PERCENT_BP = 100
 
-
-def consent(item: WorkItem, services: Services) -> None:
+def approve_by_mandate(item: HouseholdItem, services: Services) -> None:
     """Approve a waiting cart if a standing mandate covers it; else say why a person must decide (cart id)."""
     now_us, wall_us = services.clock.now_us(), services.clock.wall_us()
     with services.unit_of_work.begin() as tx:
-        household_id = item.household_id or ""
+        household_id = item.household_id
         cart = tx.get(Cart, household_id, item.subject_id)
         tx.complete(item)
         if cart.state is not CartState.AWAITING_APPROVAL:
@@ -40,7 +39,7 @@ def consent(item: WorkItem, services: Services) -> None:
 
 def standing_mandate(tx: Transaction, cart: Cart, lines: list[Line], now_us: int) -> Mandate | tuple[str, ...]:
     """Return the first standing mandate that covers the cart, or every reason why a person must decide."""
-    if tx.get(Household, cart.household_id, cart.household_id).frozen_since_us is not None:
+    if is_frozen(tx, cart.household_id):
         return ("everything is frozen",)
     if cart.needs_person:
         return cart.needs_person
@@ -59,52 +58,3 @@ def standing_mandate(tx: Transaction, cart: Cart, lines: list[Line], now_us: int
             case rules.NotCovered(reasons=why):
                 reasons.extend(why)
     return tuple(dict.fromkeys(reasons)) or ("no standing mandate covers it",)
-
-
-def as_rule(mandate: Mandate) -> rules.Mandate:
-    """Return the payments room's form of a mandate row."""
-    period = rules.PeriodLimit(mandate.period_days, Money(mandate.per_period_minor, mandate.currency))
-    periods = [period]
-    if mandate.per_merchant_minor is not None:
-        limit = Money(mandate.per_merchant_minor, mandate.currency)
-        periods.append(rules.PeriodLimit(mandate.period_days, limit, per_merchant=True))
-    return rules.Mandate(
-        mandate_id=mandate.id,
-        state=rules.MandateState(mandate.state.value),
-        per_order=Money(mandate.per_order_minor, mandate.currency),
-        periods=tuple(periods),
-        valid_from_us=mandate.valid_from_us,
-        expires_at_us=mandate.valid_until_us,
-        merchants=None if mandate.merchant_id is None else frozenset({mandate.merchant_id}),
-        supplies=None if mandate.supply_id is None else frozenset({mandate.supply_id}),
-        price_tolerance_bp=round(mandate.price_tolerance_percent * PERCENT_BP),
-    )
-
-
-def as_request(cart: Cart, lines: list[Line]) -> rules.DebitRequest:
-    """Return what the cart would debit, for whom and at which prices."""
-    return rules.DebitRequest(
-        amount=Money(cart.total_minor, cart.currency),
-        merchant=cart.merchant_id,
-        supplies=frozenset(line.supply_id for line in lines),
-        prices=tuple(
-            rules.PriceChange(
-                line.name,
-                None if line.price_before_minor is None else Money(line.price_before_minor, cart.currency),
-                Money(line.unit_price_minor, cart.currency),
-            )
-            for line in lines
-        ),
-    )
-
-
-def reserved(tx: Transaction, mandate: Mandate) -> list[rules.Reservation]:
-    """Return what other attempts hold or used of the mandate's limits."""
-    rows = tx.find(
-        Reservation,
-        mandate.household_id,
-        mandate_id=mandate.id,
-        state=frozenset({ReservationState.RESERVED, ReservationState.USED}),
-        newest=1000,
-    )
-    return [rules.Reservation(Money(row.amount_minor, mandate.currency), row.merchant_id, row.at_us) for row in rows]

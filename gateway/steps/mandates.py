@@ -1,0 +1,58 @@
+"""Mandate rows as the payments room's rule: what a permission allows, and how much of it is taken."""
+
+from gateway.domain.cart import Cart, Line
+from gateway.domain.payment import Mandate, Reservation, ReservationState
+from gateway.steps.ports import Transaction
+from payments import mandate as rules
+from payments.money import Money
+
+PERCENT_BP = 100
+
+
+def as_rule(mandate: Mandate) -> rules.Mandate:
+    """Return the payments room's form of a mandate row."""
+    period = rules.PeriodLimit(mandate.period_days, Money(mandate.per_period_minor, mandate.currency))
+    periods = [period]
+    if mandate.per_merchant_minor is not None:
+        limit = Money(mandate.per_merchant_minor, mandate.currency)
+        periods.append(rules.PeriodLimit(mandate.period_days, limit, per_merchant=True))
+    return rules.Mandate(
+        mandate_id=mandate.id,
+        state=rules.MandateState(mandate.state.value),
+        per_order=Money(mandate.per_order_minor, mandate.currency),
+        periods=tuple(periods),
+        valid_from_us=mandate.valid_from_us,
+        expires_at_us=mandate.valid_until_us,
+        merchants=None if mandate.merchant_id is None else frozenset({mandate.merchant_id}),
+        supplies=None if mandate.supply_id is None else frozenset({mandate.supply_id}),
+        price_tolerance_bp=round(mandate.price_tolerance_percent * PERCENT_BP),
+    )
+
+
+def as_request(cart: Cart, lines: list[Line]) -> rules.DebitRequest:
+    """Return what the cart would debit, for whom and at which prices."""
+    return rules.DebitRequest(
+        amount=Money(cart.total_minor, cart.currency),
+        merchant=cart.merchant_id,
+        supplies=frozenset(line.supply_id for line in lines),
+        prices=tuple(
+            rules.PriceChange(
+                line.name,
+                None if line.price_before_minor is None else Money(line.price_before_minor, cart.currency),
+                Money(line.unit_price_minor, cart.currency),
+            )
+            for line in lines
+        ),
+    )
+
+
+def reserved(tx: Transaction, mandate: Mandate) -> list[rules.Reservation]:
+    """Return what other attempts hold or used of the mandate's limits."""
+    rows = tx.find(
+        Reservation,
+        mandate.household_id,
+        mandate_id=mandate.id,
+        state=frozenset({ReservationState.RESERVED, ReservationState.USED}),
+        newest=1000,
+    )
+    return [rules.Reservation(Money(row.amount_minor, mandate.currency), row.merchant_id, row.at_us) for row in rows]
