@@ -14,6 +14,7 @@ from forecasting.errors import InvalidInput
 
 LEAST_DAYS = 14
 LEAST_DAYS_WITH_USE = 5
+LONGEST_GAP_DAYS = 3
 _WEEKLY_FROM_DAYS = 28
 _MOST_DAYS = 730
 _PATHS = 500
@@ -60,8 +61,9 @@ def second_opinion(
     The weekly model speaks from four weeks on, the plain one before or where the weekly one does not converge.
 
     Args:
-        daily_use: units per day, oldest first, shape (n,); the last day is the one before now. NaN is unknown: only the
-            days after the last NaN are looked at, at most two years of them.
+        daily_use: units per day, oldest first, shape (n,); the last day is the one before now. NaN is unknown: up to
+            three unknown days in a row get the average of their weekday, and only the days after a longer gap are
+            looked at, at most two years of them.
         level: units left now.
         seed: of the simulated paths; the same seed gives the same opinion.
         max_iterations: of the optimiser.
@@ -76,19 +78,21 @@ def second_opinion(
     >>> opinion.model, round(opinion.p50_days)
     ('ETS(A,N,A) weekly', 10)
     """
-    used = _known_tail(np.asarray(daily_use, dtype=np.float64))
+    used, filled = _without_gaps(np.asarray(daily_use, dtype=np.float64))
     if not np.isfinite(level):
         raise InvalidInput("level", level, "a finite number of units")
-    if len(used) < LEAST_DAYS:
-        return NotEnoughHistory(LEAST_DAYS - len(used))
+    known = len(used) - filled
+    if known < LEAST_DAYS:
+        return NotEnoughHistory(LEAST_DAYS - known)
     with_use = int((used > 0).sum())
     if with_use < LEAST_DAYS_WITH_USE:
         return NotEnoughHistory(LEAST_DAYS_WITH_USE - with_use)
-    looked_at = f"{len(used)} days of use, {_PATHS} simulated paths"
+    gaps = f", {filled} more from their weekday's average" if filled else ""
+    looked_at = f"{known} days of use{gaps}, {_PATHS} simulated paths"
     if np.ptp(used) <= 1e-9 * used.max():
         days = float(max(0.0, level) / used.mean())
-        known = days if days <= _HORIZON_DAYS else None
-        return SecondOpinion(known, known, known, "constant use", f"{len(used)} days of the very same use")
+        within = days if days <= _HORIZON_DAYS else None
+        return SecondOpinion(within, within, within, "constant use", f"{known} days of the very same use")
     refusal = ""
     for model in (_WEEKLY, _PLAIN) if len(used) >= _WEEKLY_FROM_DAYS else (_PLAIN,):
         fitted = _paths(used, seed, weekly=model == _WEEKLY, max_iterations=max_iterations)
@@ -100,12 +104,22 @@ def second_opinion(
     return DidNotConverge(_PLAIN, refusal)
 
 
-def _known_tail(used: Floats) -> Floats:
+def _without_gaps(used: Floats) -> tuple[Floats, int]:
+    """The days after the last long gap, short gaps filled from their weekday; and how many were filled."""
     if used.ndim != 1 or np.isinf(used).any() or (used < 0).any():
         raise InvalidInput("daily_use", used, "one dimension of units a day, 0 or more, NaN where unknown")
-    unknown = np.flatnonzero(np.isnan(used))
-    tail = used if len(unknown) == 0 else used[unknown[-1] + 1 :]
-    return tail[-_MOST_DAYS:]
+    known = np.flatnonzero(~np.isnan(used))
+    if len(known) == 0 or len(used) - known[-1] - 1 > LONGEST_GAP_DAYS:
+        return np.zeros(0), 0
+    long_gaps = np.flatnonzero(np.diff(known) - 1 > LONGEST_GAP_DAYS)
+    begin = known[long_gaps[-1] + 1] if len(long_gaps) else known[0]
+    tail = used[begin:][-_MOST_DAYS:]
+    unknown = np.flatnonzero(np.isnan(tail))
+    whole = tail.copy()
+    for day in unknown:
+        same_weekday = tail[day % 7 :: 7]
+        whole[day] = np.nanmean(tail if np.isnan(same_weekday).all() else same_weekday)
+    return whole, len(unknown)
 
 
 def _paths(used: Floats, seed: int, *, weekly: bool, max_iterations: int) -> Floats | str:

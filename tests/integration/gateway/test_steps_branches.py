@@ -247,18 +247,36 @@ def test_the_same_notice_twice_is_worked_on_once(open_rig: OpenRig) -> None:
 # Challenge
 
 
-def test_a_second_opinion_is_asked_for_every_night_and_orders_nothing(open_rig: OpenRig) -> None:
-    rig = open_rig(*home())
-    for day in range(4):
-        rig.inbox.append(telling(1, day + 1, left("milk", 0.9 - day / 10)), rig.clock.now)
+def say_each_day(rig: Rig, left_each_day: list[float]) -> None:
+    for number, quantity in enumerate(left_each_day, start=1):
+        rig.inbox.append(telling(1, number, left("milk", quantity)), rig.clock.now)
         rig.clock.advance(DAY_US)
     rig.work_off()
+
+
+def test_a_second_opinion_that_needs_more_days_is_asked_for_again_when_there_are_enough(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    say_each_day(rig, [0.9, 0.8, 0.7, 0.6])
+    rig.enqueue("challenge", "milk")
+    rig.work_off()
+    opinion = rig.the(SecondOpinion)
+    assert opinion.note == "It needs 14 known days, and use on 5 of them."
+    assert opinion.p50_us is None
+    ((_, _, due_us),) = rig.waiting("challenge")
+    known_days = 3
+    later_us = rig.clock.now + (14 - known_days - 1) * DAY_US
+    assert due_us == next_night_us(later_us, "Europe/Madrid")
+
+
+def test_a_second_opinion_is_asked_for_every_night_and_orders_nothing(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    say_each_day(rig, [0.98 - 0.04 * day - 0.01 * (day % 3) for day in range(20)])
     before = (rig.rows(Cart), rig.rows(Order))
     rig.enqueue("challenge", "milk")
     rig.work_off()
     opinion = rig.the(SecondOpinion)
-    assert "more days of history" in opinion.note
-    assert opinion.p50_us is None
+    assert opinion.note.startswith("19 days of use")
+    assert opinion.p50_us is not None
     assert (rig.rows(Cart), rig.rows(Order)) == before
     ((_, _, due_us),) = rig.waiting("challenge")
     assert due_us == next_night_us(rig.clock.now, "Europe/Madrid")

@@ -59,8 +59,22 @@ def test_an_empty_slot_is_empty_at_once() -> None:
 def test_too_little_history_says_how_much_is_needed() -> None:
     assert second_opinion(np.ones(10), 5.0, seed=1) == NotEnoughHistory(4)
     assert second_opinion(np.zeros(60), 5.0, seed=1) == NotEnoughHistory(5)
-    broken = np.concatenate([np.ones(60), [np.nan], np.ones(10)])
-    assert second_opinion(broken, 5.0, seed=1) == NotEnoughHistory(4)
+
+
+def test_a_day_that_was_not_seen_does_not_throw_away_the_days_before_it() -> None:
+    seen = noisy_weeks(8)
+    holes = seen.copy()
+    holes[[20, 33, 34, 55]] = np.nan
+    found = opinion(second_opinion(holes, 11.0, seed=1))
+    assert found.note.startswith("52 days of use, 4 more from their weekday's average")
+    assert found.p50_days == pytest.approx(opinion(second_opinion(seen, 11.0, seed=1)).p50_days, abs=0.5)
+
+
+def test_only_the_days_after_a_long_silence_count() -> None:
+    ten_days = np.concatenate([np.ones(60), [np.nan] * 4, np.ones(10)])
+    assert second_opinion(ten_days, 5.0, seed=1) == NotEnoughHistory(4)
+    assert second_opinion([*np.ones(60), *[np.nan] * 4], 5.0, seed=1) == NotEnoughHistory(14)
+    assert second_opinion([np.nan] * 3, 5.0, seed=1) == NotEnoughHistory(14)
 
 
 def test_constant_use_needs_no_model() -> None:
