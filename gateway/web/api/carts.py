@@ -22,7 +22,7 @@ from gateway.web.identity import ApiMember
 from gateway.web.services import Web, WebServices
 from gateway.web.sessions import SignedIn
 from gateway.web.views.carts import cart_view
-from gateway.web.views.orders import order_view
+from gateway.web.views.order import order_view
 from gateway.web.wording import from_datetime
 
 router = APIRouter()

@@ -25,9 +25,10 @@ from gateway.web.api.schemas.money import (
 )
 from gateway.web.identity import ApiMember
 from gateway.web.services import Web
-from gateway.web.views.chain import payment_chain, payment_row
+from gateway.web.views.chain import payment_chain
 from gateway.web.views.ledger import account_rows, rows_of_postings
 from gateway.web.views.money import mandate_row
+from gateway.web.views.payments import payment_row
 
 router = APIRouter()
 

@@ -3,13 +3,15 @@
 from gateway.web.views.activity import Activity, QuarantineRow, device_activity, quarantine_rows
 from gateway.web.views.agenda import AgendaItem, coming_up, planned_orders
 from gateway.web.views.carts import CartView, cart_view, waiting_carts
-from gateway.web.views.chain import PaymentChain, PaymentRow, payment_chain, payment_rows
+from gateway.web.views.chain import PaymentChain, payment_chain
 from gateway.web.views.devices import DeviceRow, DevicesView, DeviceView, device_rows, device_view, devices_view
 from gateway.web.views.household import HouseholdHeader, household_header, member_rows, message_rows
 from gateway.web.views.ledger import LedgerRow, account_rows, ledger_csv, ledger_rows
 from gateway.web.views.levels import Chart
 from gateway.web.views.money import MoneyView, money_view
-from gateway.web.views.orders import OrdersView, OrderView, order_view, orders_view
+from gateway.web.views.order import OrderView, order_view
+from gateway.web.views.orders import OrdersView, orders_view
+from gateway.web.views.payments import PaymentRow, payment_rows
 from gateway.web.views.supplies import SuppliesView, SupplyRow, supplies_view
 from gateway.web.views.supply import SupplyView, supply_view
 

@@ -7,39 +7,24 @@ from typing import Literal
 from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, Line
 from gateway.domain.household import Household, Member
-from gateway.domain.order import Order, Shipment
+from gateway.domain.order import Shipment
 from gateway.domain.payment import (
     Attempt,
-    AttemptState,
     JournalEntry,
     Operation,
     OperationKind,
     OperationState,
-    PaymentMethod,
 )
-from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Forecast, Plan
 from gateway.domain.stock import Device, Reading, Slot, Supply
 from gateway.steps.ports import Transaction
+from gateway.web.views.payments import PaymentRow, payment_row
 from gateway.web.wording import Wording, amount, money
 
-MAX_PAYMENTS = 50
 MAX_READINGS_SHOWN = 12
 
 Signature = Literal["verified", "unsigned", "mixed", "none"]
 
-ATTEMPT_WORDS = {
-    AttemptState.CREATED: "About to be asked for",
-    AttemptState.UNKNOWN: "Outcome not known yet; we are asking",
-    AttemptState.REQUIRES_ACTION: "Needs your confirmation at the provider",
-    AttemptState.AUTHORIZED: "Held",
-    AttemptState.CAPTURE_PENDING: "Being debited",
-    AttemptState.CAPTURED: "Debited",
-    AttemptState.VOIDED: "Released, nothing debited",
-    AttemptState.DECLINED: "Declined",
-    AttemptState.EXPIRED: "Expired, nothing debited",
-    AttemptState.MANUAL_REVIEW: "Looked at by a person",
-}
 OPERATION_WORDS = {
     OperationKind.AUTHORIZE: "Hold",
     OperationKind.CAPTURE: "Debit",
@@ -55,28 +40,6 @@ OPERATION_STATE_WORDS = {
     OperationState.FAILED: "failed",
     OperationState.MANUAL_REVIEW: "looked at by a person",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentRow:
-    """One attempt in a list: what was held, debited and given back."""
-
-    id: str
-    cart_id: str
-    order_id: str | None
-    merchant: str
-    method: str
-    state: AttemptState
-    words: str
-    currency: str
-    amount_minor: int
-    amount: str
-    captured_minor: int
-    captured: str
-    refunded_minor: int
-    refunded: str
-    created_us: int
-    when: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,13 +131,6 @@ class PaymentChain:
     lines: tuple[LineLink, ...]
 
 
-def payment_rows(
-    tx: Transaction, household_id: str, *, limit: int = MAX_PAYMENTS, before: str | None = None
-) -> tuple[PaymentRow, ...]:
-    """Return the household's payments, newest first."""
-    return tuple(payment_row(tx, attempt) for attempt in tx.find(Attempt, household_id, newest=limit, before=before))
-
-
 def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> PaymentChain:
     """Build one payment's chain; raises NotFound for another household's."""
     attempt = tx.get(Attempt, household_id, attempt_id)
@@ -188,35 +144,6 @@ def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> Paymen
         cart_id=cart.id,
         cart_total=money(cart.total_minor, cart.currency),
         lines=tuple(_line(tx, cart, line, wording) for line in tx.find(Line, household_id, cart_id=cart.id)),
-    )
-
-
-def payment_row(tx: Transaction, attempt: Attempt) -> PaymentRow:
-    """Build one payment of a list."""
-    household_id = attempt.household_id
-    wording = _wording(tx, household_id)
-    done = tx.find(Operation, household_id, attempt_id=attempt.id, state=OperationState.SUCCEEDED)
-    captured = sum(one.amount_minor for one in done if one.kind is OperationKind.CAPTURE)
-    refunded = sum(one.amount_minor for one in done if one.kind is OperationKind.REFUND)
-    cart = tx.get(Cart, household_id, attempt.cart_id)
-    orders = tx.find(Order, household_id, attempt_id=attempt.id)
-    return PaymentRow(
-        id=attempt.id,
-        cart_id=attempt.cart_id,
-        order_id=orders[0].id if orders else None,
-        merchant=tx.get(MerchantAccount, household_id, cart.merchant_id).name,
-        method=tx.get(PaymentMethod, household_id, attempt.payment_method_id).label,
-        state=attempt.state,
-        words=ATTEMPT_WORDS[attempt.state],
-        currency=attempt.currency,
-        amount_minor=attempt.amount_minor,
-        amount=money(attempt.amount_minor, attempt.currency),
-        captured_minor=captured,
-        captured=money(captured, attempt.currency),
-        refunded_minor=refunded,
-        refunded=money(refunded, attempt.currency),
-        created_us=attempt.created_us,
-        when=wording.day_and_clock(attempt.created_us),
     )
 
 

@@ -7,8 +7,9 @@ from gateway.domain.replenishment import DAY_US, Forecast, Policy, SecondOpinion
 from gateway.domain.stock import Level, PackOption, Refill, Slot
 from gateway.steps.ports import Transaction
 from gateway.web.views.levels import Chart, draw, read_history
+from gateway.web.views.outlook import depletion_words
 from gateway.web.views.stock import Stock, read_stock
-from gateway.web.views.supplies import SupplyRow, depletion_words, reorder_quantity, supply_row
+from gateway.web.views.supplies import SupplyRow, reorder_quantity, supply_row
 from gateway.web.wording import amount, money
 
 HISTORY_DAYS = 30

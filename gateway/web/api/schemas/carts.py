@@ -15,7 +15,7 @@ from gateway.web.api.schemas.common import (
     moment,
 )
 from gateway.web.views.carts import CartView
-from gateway.web.views.orders import OrderView
+from gateway.web.views.order import OrderView
 from gateway.web.views.progress import ProgressStep, StepKey, StepState
 
 

@@ -11,9 +11,10 @@ from gateway.web.api.schemas.common import (
     amount,
     moment,
 )
-from gateway.web.views.chain import PaymentChain, PaymentRow, Signature
+from gateway.web.views.chain import PaymentChain, Signature
 from gateway.web.views.ledger import AccountRow, LedgerRow
 from gateway.web.views.money import MandateRow
+from gateway.web.views.payments import PaymentRow
 
 
 class PaymentBody(Answer):

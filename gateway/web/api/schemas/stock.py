@@ -12,7 +12,8 @@ from gateway.web.api.schemas.common import Answer, moment
 from gateway.web.views.activity import preview
 from gateway.web.views.devices import DeviceRow
 from gateway.web.views.household import HouseholdHeader
-from gateway.web.views.supplies import PlanKind, SupplyRow, TileState
+from gateway.web.views.outlook import PlanKind
+from gateway.web.views.supplies import SupplyRow, TileState
 
 
 class HouseholdBody(Answer):

@@ -1,0 +1,92 @@
+"""Payments in a list: what was held, debited and given back under each approval."""
+
+from dataclasses import dataclass
+
+from gateway.domain.cart import Cart
+from gateway.domain.household import Household
+from gateway.domain.order import Order
+from gateway.domain.payment import (
+    Attempt,
+    AttemptState,
+    Operation,
+    OperationKind,
+    OperationState,
+    PaymentMethod,
+)
+from gateway.domain.records import MerchantAccount
+from gateway.steps.ports import Transaction
+from gateway.web.wording import Wording, money
+
+MAX_PAYMENTS = 50
+
+
+ATTEMPT_WORDS = {
+    AttemptState.CREATED: "About to be asked for",
+    AttemptState.UNKNOWN: "Outcome not known yet; we are asking",
+    AttemptState.REQUIRES_ACTION: "Needs your confirmation at the provider",
+    AttemptState.AUTHORIZED: "Held",
+    AttemptState.CAPTURE_PENDING: "Being debited",
+    AttemptState.CAPTURED: "Debited",
+    AttemptState.VOIDED: "Released, nothing debited",
+    AttemptState.DECLINED: "Declined",
+    AttemptState.EXPIRED: "Expired, nothing debited",
+    AttemptState.MANUAL_REVIEW: "Looked at by a person",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRow:
+    """One attempt in a list: what was held, debited and given back."""
+
+    id: str
+    cart_id: str
+    order_id: str | None
+    merchant: str
+    method: str
+    state: AttemptState
+    words: str
+    currency: str
+    amount_minor: int
+    amount: str
+    captured_minor: int
+    captured: str
+    refunded_minor: int
+    refunded: str
+    created_us: int
+    when: str
+
+
+def payment_rows(
+    tx: Transaction, household_id: str, *, limit: int = MAX_PAYMENTS, before: str | None = None
+) -> tuple[PaymentRow, ...]:
+    """Return the household's payments, newest first."""
+    return tuple(payment_row(tx, attempt) for attempt in tx.find(Attempt, household_id, newest=limit, before=before))
+
+
+def payment_row(tx: Transaction, attempt: Attempt) -> PaymentRow:
+    """Build one payment of a list."""
+    household_id = attempt.household_id
+    wording = Wording(tx.get(Household, household_id, household_id).time_zone)
+    done = tx.find(Operation, household_id, attempt_id=attempt.id, state=OperationState.SUCCEEDED)
+    captured = sum(one.amount_minor for one in done if one.kind is OperationKind.CAPTURE)
+    refunded = sum(one.amount_minor for one in done if one.kind is OperationKind.REFUND)
+    cart = tx.get(Cart, household_id, attempt.cart_id)
+    orders = tx.find(Order, household_id, attempt_id=attempt.id)
+    return PaymentRow(
+        id=attempt.id,
+        cart_id=attempt.cart_id,
+        order_id=orders[0].id if orders else None,
+        merchant=tx.get(MerchantAccount, household_id, cart.merchant_id).name,
+        method=tx.get(PaymentMethod, household_id, attempt.payment_method_id).label,
+        state=attempt.state,
+        words=ATTEMPT_WORDS[attempt.state],
+        currency=attempt.currency,
+        amount_minor=attempt.amount_minor,
+        amount=money(attempt.amount_minor, attempt.currency),
+        captured_minor=captured,
+        captured=money(captured, attempt.currency),
+        refunded_minor=refunded,
+        refunded=money(refunded, attempt.currency),
+        created_us=attempt.created_us,
+        when=wording.day_and_clock(attempt.created_us),
+    )
