@@ -202,7 +202,7 @@ class DeviceCredentials:
         with self._unit_of_work.read() as tx:
             return [
                 (device.id, device.secret_hash)
-                for device in tx.find(Device, None, state=frozenset({DeviceState.ACTIVE, DeviceState.FROZEN}))
+                for device in tx.every(Device, None, state=frozenset({DeviceState.ACTIVE, DeviceState.FROZEN}))
             ]
 
 

@@ -153,8 +153,10 @@ class FakeTransaction:
     def count(self, entity: type[Entity], household_id: str | None, **equals: str) -> int:
         return len(self.find(entity, household_id, **equals))
 
-    def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
-        yield from self.find(entity, household_id)
+    def every(
+        self, entity: type[Entity], household_id: str | None, **equals: Scalar | frozenset[str]
+    ) -> Iterator[Entity]:
+        yield from self.find(entity, household_id, **equals)
 
     def add(self, entity: object) -> None:
         rows = self._written(entity)

@@ -199,12 +199,12 @@ def _inside(gateway: Gateway) -> Iterator[Finding]:
     except BadClock as error:
         yield Finding(Weight.PROBLEM, f"the clock file: {error}", "unset REPLENISH_CLOCK_FILE for real time")
     with gateway.unit_of_work.read() as tx:
-        households = [one for one in tx.find(Household, None) if one.id != OPERATOR_HOUSEHOLD]
-        shops = tx.find(MerchantAccount, None)
-        methods = tx.find(PaymentMethod, None)
-        unpaid = tx.find(Order, None, state=OrderState.PAYMENT_DUE)
-        undecided = tx.find(Operation, None, state=OperationState.MANUAL_REVIEW)
-    yield _present(len(households), "household", "add one: `replenish household add NAME --owner-email YOU`")
+        households = sum(one.id != OPERATOR_HOUSEHOLD for one in tx.every(Household, None))
+        shops = list(tx.every(MerchantAccount, None))
+        methods = list(tx.every(PaymentMethod, None))
+        unpaid = tx.count(Order, None, state=OrderState.PAYMENT_DUE)
+        undecided = tx.count(Operation, None, state=OperationState.MANUAL_REVIEW)
+    yield _present(households, "household", "add one: `replenish household add NAME --owner-email YOU`")
     yield _present(len(shops), "shop", "add one: `replenish merchant add ID …`; without a shop nothing can be ordered")
     for shop in shops:
         yield _shop(gateway, shop)
@@ -214,9 +214,9 @@ def _inside(gateway: Gateway) -> Iterator[Finding]:
     failing = gateway.queue.waiting(failing_only=True)
     yield _judge(not failing, f"rows of work that keep failing: {len(failing)}", _first_failure(failing))
     remedy = "see Orders and Money in the pages; the household is told too"
-    yield _judge(not unpaid, f"orders shipped and not paid: {len(unpaid)}", remedy)
+    yield _judge(not unpaid, f"orders shipped and not paid: {unpaid}", remedy)
     remedy = "compare `replenish ledger check` with the provider's own pages"
-    yield _judge(not undecided, f"payments that a person has to look at: {len(undecided)}", remedy)
+    yield _judge(not undecided, f"payments that a person has to look at: {undecided}", remedy)
 
 
 def _first_failure(failing: list[Waiting]) -> str:

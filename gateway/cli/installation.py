@@ -53,11 +53,11 @@ def _first_rows(gateway: Gateway, operator_email: str) -> Iterator[str]:
                     created_us=now_us,
                 )
             )
-        if not tx.find(Operator, None):
+        if not tx.find(Operator, None, oldest=1):
             tx.add(
                 Operator(id=new_id(), name="Operator", email=operator_email, created_wall_us=gateway.clock.wall_us())
             )
             yield f"Operator: {operator_email}"
         # Pay-outs are asked for daily once an account is linked; after a restore the rows are made again here.
-        for adapter in sorted({method.adapter for method in tx.find(PaymentMethod, None)}):
+        for adapter in sorted({method.adapter for method in tx.every(PaymentMethod, None)}):
             tx.enqueue("settle", None, adapter, due_us=now_us)

@@ -57,7 +57,7 @@ def _look(gateway: Gateway) -> list[str]:
     with gateway.unit_of_work.read() as tx:
         return [
             f"{household.name}: {difference.reference}: {difference.detail}"
-            for household in tx.find(Household, None)
+            for household in tx.every(Household, None)
             for difference in audit(tx, gateway.providers, household.id)
         ]
 

@@ -73,7 +73,7 @@ def merchant_list(data_dir: DataDir = None) -> None:
     """List the shops and the adapters that are installed."""
     with open_gateway(data_dir) as gateway:
         with gateway.unit_of_work.read() as tx:
-            for one in tx.find(MerchantAccount, None):
+            for one in tx.every(MerchantAccount, None):
                 settings = "  ".join(f"{name}={value}" for name, value in sorted(one.settings.items()))
                 say(f"{one.id}  {one.name}  {one.adapter}  {one.currency}  {settings}")
         say(f"Adapters: {', '.join(gateway.merchants.names)}")

@@ -147,13 +147,13 @@ def device_add(
 def device_list(data_dir: DataDir = None) -> None:
     """List the devices of all households."""
     with open_gateway(data_dir) as gateway, gateway.unit_of_work.read() as tx:
-        for one in tx.find(Device, None):
+        for one in tx.every(Device, None):
             signed = "signed" if one.public_key else "unsigned"
             say(f"{one.id}  {one.kind}  {one.name}  {one.state}  {signed}")
 
 
 def _households(tx: Transaction) -> list[Household]:
-    return [one for one in tx.find(Household, None) if one.id != OPERATOR_HOUSEHOLD]
+    return [one for one in tx.every(Household, None) if one.id != OPERATOR_HOUSEHOLD]
 
 
 def _household_called(tx: Transaction, wanted: str) -> Household:

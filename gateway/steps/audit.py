@@ -34,7 +34,7 @@ def audit(tx: Transaction, providers: PaymentProviders, household_id: str) -> li
     found = ledger.check(journals)
     found.extend(_operations_against_journals(operations, journals))
     found.extend(_captures_against_approvals(tx, household_id, operations))
-    for method in tx.find(PaymentMethod, household_id):
+    for method in tx.every(PaymentMethod, household_id):
         found.extend(_against_provider(tx, providers, method, operations))
     return found
 
@@ -82,7 +82,7 @@ def _against_provider(
     provider = providers.open(method.adapter)
     if not isinstance(provider, adapter.OpenBook):
         return []
-    attempts = {one.id for one in tx.find(Attempt, method.household_id, payment_method_id=method.id)}
+    attempts = {one.id for one in tx.every(Attempt, method.household_id, payment_method_id=method.id)}
     mine = [one for one in operations if one.attempt_id in attempts]
     undecided = {one.id for one in mine if one.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}}
     touched = {one.attempt_id for one in mine if one.id in undecided}

@@ -48,11 +48,10 @@ def as_request(cart: Cart, lines: list[Line]) -> rules.DebitRequest:
 
 def reserved(tx: Transaction, mandate: Mandate) -> list[rules.Reservation]:
     """Return what other attempts hold or used of the mandate's limits."""
-    rows = tx.find(
+    rows = tx.every(
         Reservation,
         mandate.household_id,
         mandate_id=mandate.id,
         state=frozenset({ReservationState.RESERVED, ReservationState.USED}),
-        newest=1000,
     )
     return [rules.Reservation(Money(row.amount_minor, mandate.currency), row.merchant_id, row.at_us) for row in rows]

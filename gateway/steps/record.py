@@ -156,9 +156,10 @@ def _fits(unit: str, slot_unit: str) -> bool:
 
 def _count_once(tx: Transaction, device: Device, opened: Opened, report: Report) -> _Counted | None:
     """Note (device, epoch, seq) as counted; None when it was counted before."""
-    known = tx.find(Sequence, device.household_id, device_id=device.id)
-    before = next((one for one in known if one.epoch == opened.epoch), None)
+    of_epoch = tx.find(Sequence, device.household_id, device_id=device.id, epoch=opened.epoch)
+    before = of_epoch[0] if of_epoch else None
     if before is None:
+        spoke_before = bool(tx.find(Sequence, device.household_id, device_id=device.id, newest=1))
         before = Sequence(
             id=tx.new_id(),
             household_id=device.household_id,
@@ -169,7 +170,7 @@ def _count_once(tx: Transaction, device: Device, opened: Opened, report: Report)
         )
         tx.add(_advance(before, opened.seq, report.lost))
         # A device raises its epoch when it cannot prove what it said last.
-        return _Counted(gap=bool(known) or opened.seq > LAST_FIRST)
+        return _Counted(gap=spoke_before or opened.seq > LAST_FIRST)
     if opened.seq <= before.watermark or contains(before.ranges, opened.seq):
         return None
     last = before.ranges[-1][1] if before.ranges else before.watermark

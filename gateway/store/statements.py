@@ -1,9 +1,23 @@
 """The SQL the unit of work runs, each shape built once: building a statement costs more than running it."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -12,7 +26,7 @@ from gateway.store.tables import CursorRow, WorkRow
 
 Comparison = Literal["equals", "is_null", "is_one_of"]
 # Parameters beside the columns' own names; no column is called so.
-HOUSEHOLD, BEFORE, AFTER, LIMIT, KEY = "p_household", "p_before", "p_after", "p_limit", "p_key_"
+HOUSEHOLD, BEFORE, AFTER, LIMIT, KEY = "p_household", "p_before", "p_after_", "p_limit", "p_key_"
 
 work: Any = WorkRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
 cursors: Any = CursorRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
@@ -29,20 +43,9 @@ def find(
 ) -> Select[Any]:
     """Return the statement that reads an entity's rows by these columns, ordered by id and limited."""
     rows = table(entity)
-    query = select(rows)
-    if scoped:
-        query = query.where(rows.c.household_id == bindparam(HOUSEHOLD))
+    query = select(rows).where(*_comparisons(rows, compared, scoped=scoped))
     if has_before:
         query = query.where(rows.c.id < bindparam(BEFORE))
-    for name, comparison in compared:
-        column = rows.c[name]
-        match comparison:
-            case "is_null":
-                query = query.where(column.is_(None))
-            case "equals":
-                query = query.where(column == bindparam(name))
-            case "is_one_of":
-                query = query.where(column.in_(bindparam(name, expanding=True)))
     order = rows.c.id.desc() if newest_first else rows.c.id
     return query.order_by(order).limit(bindparam(LIMIT))
 
@@ -65,12 +68,38 @@ def seek(entity: Any) -> Select[Any]:
     return query.where(rows.c.household_id == bindparam(HOUSEHOLD)) if "household_id" in rows.c else query
 
 
-@cache
-def page(entity: Any) -> Select[Any]:
-    """Return the statement that reads one page of a household's rows after an id."""
+def place(entity: Any, *, scoped: bool) -> tuple[str, ...]:
+    """Return the columns that order an entity's rows: the id, or the whole key where several households are read."""
     rows = table(entity)
-    query = select(rows).where(rows.c.household_id == bindparam(HOUSEHOLD), rows.c.id > bindparam(AFTER))
-    return query.order_by(rows.c.id).limit(bindparam(LIMIT))
+    return ("id",) if scoped or "household_id" not in rows.primary_key.columns else ("household_id", "id")
+
+
+@cache
+def page(entity: Any, compared: tuple[tuple[str, Comparison], ...], *, scoped: bool, is_first: bool) -> Select[Any]:
+    """Return the statement that reads one page of an entity's rows by these columns, after a place."""
+    rows = table(entity)
+    names = place(entity, scoped=scoped)
+    order = [rows.c[name] for name in names]
+    query = select(rows).where(*_comparisons(rows, compared, scoped=scoped))
+    if not is_first:
+        query = query.where(tuple_(*order) > tuple_(*(bindparam(AFTER + name) for name in names)))
+    return query.order_by(*order).limit(bindparam(LIMIT))
+
+
+def _comparisons(
+    rows: Any, compared: tuple[tuple[str, Comparison], ...], *, scoped: bool
+) -> Iterator[ColumnElement[bool]]:
+    if scoped:
+        yield rows.c.household_id == bindparam(HOUSEHOLD)
+    for name, comparison in compared:
+        column = rows.c[name]
+        match comparison:
+            case "is_null":
+                yield column.is_(None)
+            case "equals":
+                yield column == bindparam(name)
+            case "is_one_of":
+                yield column.in_(bindparam(name, expanding=True))
 
 
 @cache

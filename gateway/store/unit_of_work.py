@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, text
 
 from gateway.domain.errors import NotFound
 from gateway.domain.records import WorkItem
-from gateway.steps.ports import LeaseLost, Scalar
+from gateway.steps.ports import LeaseLost, Scalar, TooManyRows
 from gateway.store import mapping, statements
 
 Entity = TypeVar("Entity")
@@ -54,28 +54,25 @@ class SqlTransaction:
         **equals: Scalar | frozenset[str],
     ) -> list[Entity]:
         kind: Any = entity
-        compared: list[tuple[str, statements.Comparison]] = []
+        compared, parameters = _comparisons(household_id, equals)
         wanted = newest if newest is not None else oldest
-        parameters: dict[str, Any] = {statements.LIMIT: MAX_FOUND if wanted is None else min(wanted, MAX_FOUND)}
-        for name, value in equals.items():
-            if value is None:
-                compared.append((name, "is_null"))
-                continue
-            is_set = isinstance(value, frozenset)
-            compared.append((name, "is_one_of" if is_set else "equals"))
-            parameters[name] = sorted(value) if isinstance(value, frozenset) else value
-        if household_id is not None:
-            parameters[statements.HOUSEHOLD] = household_id
+        # One more than is given: what is cut off would be taken for all there is.
+        parameters[statements.LIMIT] = MAX_FOUND + 1 if wanted is None else wanted
         if before is not None:
             parameters[statements.BEFORE] = before
         query = statements.find(
             kind,
-            tuple(compared),
+            compared,
             scoped=household_id is not None,
             newest_first=newest is not None,
             has_before=before is not None,
         )
-        return [mapping.to_entity(entity, row) for row in self.connection.execute(query, parameters)]
+        if wanted is not None and wanted > MAX_FOUND:
+            raise TooManyRows(entity, MAX_FOUND)
+        rows = self.connection.execute(query, parameters).all()
+        if len(rows) > MAX_FOUND:
+            raise TooManyRows(entity, MAX_FOUND)
+        return [mapping.to_entity(entity, row) for row in rows]
 
     def count(self, entity: type[Entity], household_id: str | None, **equals: str) -> int:
         kind: Any = entity
@@ -85,17 +82,23 @@ class SqlTransaction:
         query = statements.count(kind, tuple(equals), scoped=household_id is not None)
         return int(self.connection.execute(query, parameters).scalar_one())
 
-    def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
+    def every(
+        self, entity: type[Entity], household_id: str | None, **equals: Scalar | frozenset[str]
+    ) -> Iterator[Entity]:
         kind: Any = entity
-        after = ""
+        scoped = household_id is not None
+        compared, parameters = _comparisons(household_id, equals)
+        parameters[statements.LIMIT] = PAGE
+        query = statements.page(kind, compared, scoped=scoped, is_first=True)
         while True:
-            parameters = {statements.HOUSEHOLD: household_id, statements.AFTER: after, statements.LIMIT: PAGE}
-            page = self.connection.execute(statements.page(kind), parameters).all()
+            page = self.connection.execute(query, parameters).all()
             for row in page:
                 yield mapping.to_entity(entity, row)
             if len(page) < PAGE:
                 return
-            after = page[-1].id
+            query = statements.page(kind, compared, scoped=scoped, is_first=False)
+            for name in statements.place(kind, scoped=scoped):
+                parameters[statements.AFTER + name] = getattr(page[-1], name)
 
     def add(self, entity: object) -> None:
         kind: Any = type(entity)
@@ -169,6 +172,25 @@ class SqlTransaction:
         moved = self.connection.execute(statements.MOVE_CURSOR, {"p_name": name, "p_position": position})
         if moved.rowcount == 0:
             self.connection.execute(statements.ADD_CURSOR, {"name": name, "position": position})
+
+
+def _comparisons(
+    household_id: str | None, equals: dict[str, Scalar | frozenset[str]]
+) -> tuple[tuple[tuple[str, statements.Comparison], ...], dict[str, Any]]:
+    """Return how each column is compared, and the parameters of the comparisons."""
+    compared: list[tuple[str, statements.Comparison]] = []
+    parameters: dict[str, Any] = {} if household_id is None else {statements.HOUSEHOLD: household_id}
+    for name, value in equals.items():
+        match value:
+            case None:
+                compared.append((name, "is_null"))
+            case frozenset():
+                compared.append((name, "is_one_of"))
+                parameters[name] = sorted(value)
+            case _:
+                compared.append((name, "equals"))
+                parameters[name] = value
+    return tuple(compared), parameters
 
 
 class SqlUnitOfWork:

@@ -18,6 +18,15 @@ class LeaseLost(Exception):
         self.item = item
 
 
+class TooManyRows(Exception):
+    """More rows were found than are read at once; `every` reads them in pages. A part is never taken for the whole."""
+
+    def __init__(self, entity: type, most: int) -> None:
+        super().__init__(f"there are more than {most} rows of {entity.__name__}; read them with every()")
+        self.entity = entity
+        self.most = most
+
+
 class Transaction(Protocol):
     """One transaction over the main database. All reads are of one household; nothing is visible before the commit.
 
@@ -50,7 +59,7 @@ class Transaction(Protocol):
 
         Ordered by id, oldest first; `newest=N` returns the N newest, newest first, `oldest=N` the N oldest; `before`
         leaves out that id and all above it, for the next page of a newest-first list. `household_id` None reads all
-        households and is for the operator's work alone.
+        households and is for the operator's work alone. Raises TooManyRows for more than fit in one answer.
         """
         ...
 
@@ -58,8 +67,13 @@ class Transaction(Protocol):
         """Return how many such entities there are, without reading them."""
         ...
 
-    def every(self, entity: type[Entity], household_id: str) -> Iterator[Entity]:
-        """Yield all of the household's entities in the order of their ids, in pages; for whole-book reads."""
+    def every(
+        self, entity: type[Entity], household_id: str | None, **equals: Scalar | frozenset[str]
+    ) -> Iterator[Entity]:
+        """Yield all of the household's entities, however many, read in pages and ordered by id; compared as in `find`.
+
+        `household_id` None yields those of all households, one household after the other.
+        """
         ...
 
     def add(self, entity: object) -> None:

@@ -29,7 +29,7 @@ class LimitMeter:
 
 def used_in_period(tx: Transaction, mandate: Mandate, now_us: int) -> int:
     """Return the minor units that orders of the running period hold or have used."""
-    taken = tx.find(Reservation, mandate.household_id, mandate_id=mandate.id, state=TAKEN_STATES)
+    taken = tx.every(Reservation, mandate.household_id, mandate_id=mandate.id, state=TAKEN_STATES)
     return sum(one.amount_minor for one in taken if one.at_us > now_us - mandate.period_days * DAY_US)
 
 

@@ -8,11 +8,14 @@ import pytest
 
 from devices.identity import Identity
 from devices.provisioning import verify_secret
-from gateway.assembly import assemble
+from gateway.assembly import DeviceCredentials, assemble
 from gateway.config import read_settings
 from gateway.domain.access import ApiToken
+from gateway.domain.household import Household
 from gateway.domain.stock import Device
+from gateway.store.unit_of_work import MAX_FOUND
 from gateway.web.sessions import digest
+from tests.builders import build
 from tests.integration.cli.conftest import Replenish
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/sign-in/[\w-]{43}")
@@ -24,6 +27,21 @@ def only_device(replenish: Replenish) -> Device:
         (device,) = tx.find(Device, None)
     gateway.close()
     return device
+
+
+def test_no_device_is_left_out_of_a_list_or_of_a_brokers_password_file(
+    installed: Replenish,
+) -> None:
+    gateway = assemble(read_settings(installed.data_dir))
+    with gateway.unit_of_work.begin() as tx:
+        (household,) = tx.find(Household, None, name="Rosa Street 12")
+        for number in range(MAX_FOUND + 1):
+            tx.add(build(Device, id=f"fridge-{number:05}", household_id=household.id))
+    assert len(DeviceCredentials(gateway).everyone()) == MAX_FOUND + 1
+    gateway.close()
+    listed = installed("device", "list").lines
+    assert len(listed) == MAX_FOUND + 1
+    assert listed[-1].startswith("fridge-05000  ")
 
 
 def test_a_household_is_added_with_a_link_that_signs_its_owner_in(replenish: Replenish) -> None:

@@ -25,6 +25,7 @@ from gateway.domain.stock import (
 )
 from gateway.steps.equipment import correct_level, put_in_pack
 from gateway.steps.record import CURSOR, FUTURE_LIMIT_US, MAX_GAP_RANGES, REJECTED_CURSOR, SEQUENCE_JUMP_LIMIT
+from gateway.store import unit_of_work
 from gateway.store.unit_of_work import SqlTransaction
 from tests.builders import FRIDGE, HOME, build
 from tests.fakes import START_US
@@ -54,6 +55,17 @@ def hear(rig: Rig, *payloads: bytes, every_us: int = HOUR_US) -> None:
 
 def reasons(rig: Rig) -> list[str]:
     return [one.reason for one in rig.rows(Quarantined, None)]
+
+
+def test_a_device_that_begins_anew_time_and_again_is_still_counted(
+    open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_of_work, "MAX_FOUND", 3)
+    rig = open_rig(*home())
+    hear(rig, *(telling(epoch, 1, left("milk", 0.5 - epoch / 100)) for epoch in range(1, 7)))
+    hear(rig, telling(6, 2, left("milk", 0.4)), telling(6, 2, left("milk", 0.4)))
+    assert reasons(rig) == []
+    assert [(one.epoch, one.seq) for one in rig.rows(Reading, newest=2)] == [(6, 2), (6, 1)]
 
 
 def quantities(rig: Rig) -> list[float | None]:

@@ -18,10 +18,11 @@ from gateway.domain.errors import NotFound
 from gateway.domain.household import Household, Member
 from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import Attempt, AttemptState, Operation, OperationKind, OperationState
+from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Plan, PlanState
 from gateway.domain.stock import Device, Reading, Supply, Verdict
-from gateway.steps.ports import Transaction
-from gateway.store import mapping, migrate
+from gateway.steps.ports import TooManyRows, Transaction
+from gateway.store import mapping, migrate, unit_of_work
 from gateway.store.engine import open_engine, sqlite_url
 from gateway.store.vault import Vault, VaultError
 from tests.builders import HOME, IN_ORDER, WITHOUT_HOUSEHOLD, build, whole_story
@@ -85,6 +86,40 @@ def test_rows_are_found_by_any_of_several_values_and_by_none(open_rig: OpenRig) 
     assert [one.id for one in rig.rows(Reading, verdict=wanted)] == ["second"]
     assert [one.id for one in rig.rows(Reading, state=None)] == ["reading"]
     assert rig.rows(Reading, verdict=frozenset[str]()) == []
+
+
+def test_more_rows_than_fit_in_one_answer_are_refused_and_never_cut_off(
+    open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_of_work, "MAX_FOUND", 3)
+    rig = open_rig(*home(), *(build(Reading, id=f"reading-{number}", seq=number) for number in range(3)))
+    assert len(rig.rows(Reading)) == 3
+    rig.add(build(Reading, id="reading-3", seq=3))
+    with pytest.raises(TooManyRows, match="more than 3 rows of Reading"):
+        rig.rows(Reading)
+    assert len(rig.rows(Reading, newest=3)) == 3
+    with pytest.raises(TooManyRows):
+        rig.rows(Reading, newest=4)
+
+
+def test_every_row_is_read_page_after_page_of_one_household_or_of_all(
+    open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_of_work, "PAGE", 2)
+    others = [build(Household, id=f"home-{number}", household_id=f"home-{number}") for number in range(4)]
+    devices = [build(Device, id=f"{one.id}-{place}", household_id=one.id) for one in others for place in (2, 1, 3)]
+    rig = open_rig(*others, *devices, build(MerchantAccount), build(MerchantAccount, id="second"))
+    with rig.store.read() as tx:
+        assert [one.id for one in tx.every(Device, "home-2")] == ["home-2-1", "home-2-2", "home-2-3"]
+        assert {one.id for one in tx.every(Device, None)} == {one.id for one in devices}
+        assert len(list(tx.every(Device, None))) == len(devices)
+        assert [one.id for one in tx.every(Device, None, id=frozenset({"home-1-1", "home-3-2"}))] == [
+            "home-1-1",
+            "home-3-2",
+        ]
+        assert [one.id for one in tx.every(Household, None)] == [one.id for one in others]
+        assert len(list(tx.every(MerchantAccount, None))) == 2
+        assert list(tx.every(Device, None, owned_until_us=0)) == []
 
 
 def test_the_waiting_readings_are_found_without_reading_a_slots_whole_history(open_rig: OpenRig) -> None:
