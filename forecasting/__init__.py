@@ -8,6 +8,7 @@ The nightly second opinion stands in `forecasting.challengers`, apart from this 
 longer to import than everything else here together.
 """
 
+from forecasting.corrections import add_pack, correct_level
 from forecasting.depletion import (
     HORIZON_DAYS,
     Depletion,
@@ -33,8 +34,6 @@ from forecasting.tracker import (
     Reading,
     Refill,
     Settled,
-    add_pack,
-    correct_level,
     level_of,
     start_tracking,
 )

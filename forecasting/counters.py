@@ -1,8 +1,8 @@
 """Tracking a slot that says how much was used: a counter that only grows, or increments.
 
 Neither shows a refill by itself. The level follows from a full cartridge (a counter that starts anew), from a person
-(`tracker.correct_level`) or from a pack known to have been put in (`tracker.add_pack`); until then it is unknown, while
-the use is counted all the same.
+(`corrections.correct_level`) or from a pack known to have been put in (`corrections.add_pack`); until then it is
+unknown, while the use is counted all the same.
 """
 
 from dataclasses import replace

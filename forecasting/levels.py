@@ -3,11 +3,15 @@
 A small filter follows the level; use is counted as its running minimum sinks, so noise is counted once at most and
 not at every reading. A rise above the threshold is a refill, and a fall to nothing a drop-out or the truth: both wait
 until the next readings stay there.
+
+All of this follows the thing's own numbers. Where a person corrected the level, the tare stands beside them, and falls
+away when the thing's own report jumps: by a refill, or to where the person said it is.
 """
 
 import math
 from dataclasses import replace
 
+from forecasting.corrections import tared
 from forecasting.local_days import DAY_US
 from forecasting.tracker import (
     Consumption,
@@ -36,6 +40,7 @@ _CLEAR_FALL = 3.0  # standard deviations: a fall the filter follows at once
 _ABOVE_NOISES = 3.0
 _ABOVE_SHARE = 0.01
 _ABOVE_US = DAY_US
+_COMES_ROUND_US = DAY_US  # a fall to where a person said it is, later than this, may as well be use
 
 
 def jump_threshold(tracker: LevelTracker) -> float:
@@ -57,17 +62,23 @@ def track_level(tracker: LevelTracker, at_us: int, quantity: float) -> tuple[Lev
     tracker = replace(
         tracker, rubbish_run=0, peak=max(tracker.peak, quantity) if tracker.level is None else tracker.peak
     )
-    if tracker.level is None or tracker.level_us is None or tracker.floor is None:
-        known = anchored(tracker, quantity, at_us, variance=tracker.reading_variance)
-        return replace(known, readings=known.readings + 1), Outcome("counted", "first known level")
-    if tracker.ordinal is not None or at_us - tracker.level_us > LONGEST_GAP_US:
-        known = anchored(tracker, quantity, at_us, variance=tracker.reading_variance)
-        return replace(known, readings=known.readings + 1), Outcome(
-            "counted", "a level again after a long unknown time"
-        )
+    unknown = tracker.level is None or tracker.level_us is None or tracker.floor is None
+    if unknown or tracker.ordinal is not None or at_us - (tracker.level_us or 0) > LONGEST_GAP_US:
+        return _known_again(tracker, at_us, quantity, never=unknown)
     if tracker.pending is not None:
-        return _resolve(tracker, tracker.pending, tracker.level, at_us, quantity)
+        return _resolve(tracker, tracker.pending, _known(tracker)[0], at_us, quantity)
     return _judge(tracker, at_us, quantity)
+
+
+def _known_again(tracker: LevelTracker, at_us: int, quantity: float, *, never: bool) -> tuple[LevelTracker, Outcome]:
+    """A number where none was known, or none for so long that nothing can be said of the time between."""
+    if tracker.awaits_tare:
+        known = tared(tracker, at_us, quantity)
+        reason = "first known level; the difference to what you said is kept" if known.tare else "first known level"
+    else:
+        known = anchored(tracker, quantity, at_us, variance=tracker.reading_variance)
+        reason = "first known level" if never else "a level again after a long unknown time"
+    return replace(known, readings=known.readings + 1), Outcome("counted", reason)
 
 
 def _judge(tracker: LevelTracker, at_us: int, quantity: float) -> tuple[LevelTracker, Outcome]:
@@ -78,8 +89,13 @@ def _judge(tracker: LevelTracker, at_us: int, quantity: float) -> tuple[LevelTra
     if quantity - level >= jump or quantity - floor >= 1.5 * jump:
         return waiting, Outcome("pending", "a rise that may be a refill; waits for the next reading")
     fall = level - quantity
+    if fall >= jump and _comes_round(tracker, at_us, quantity):
+        return _agreed(tracker, at_us, quantity, 1), Outcome("counted", "fell to where you said it is: it counts anew")
     if fall >= jump and (quantity <= _EMPTY_SHARE * tracker.scale or fall > _STEEP_SHARE * tracker.scale):
         return waiting, Outcome("pending", "a fall that may be a drop-out; waits for the next reading")
+    if tracker.tare >= jump and quantity <= _EMPTY_SHARE * tracker.scale:
+        # It may be at the end of what it can measure, or at the end of what there is.
+        return tracker, Outcome("unknown", "says empty; by your correction more is left than it can see")
     return _accept(tracker, at_us, quantity)
 
 
@@ -109,21 +125,47 @@ def _resolve(
 
 
 def _confirm_rise(tracker: LevelTracker, pending: Pending, at_us: int, quantity: float) -> tuple[LevelTracker, Outcome]:
-    before, after = tracker.level, pending.quantity
+    level, after = _known(tracker)[0], pending.quantity
+    left = level if tracker.left is None else tracker.left
+    jump = jump_threshold(tracker)
+    if abs(tracker.tare) >= jump > abs(after - left):
+        risen, outcome = _judge(_agreed(tracker, pending.first_us, after, pending.count), at_us, quantity)
+        settled = Settled(pending.first_us, pending.last_us, "counted", "rose to where you said it is: it counts anew")
+        return risen, replace(outcome, settled=settled)
+    # What was left by the person's word; where the pack only makes up a part of that, by the thing's own.
+    before = left if after - left >= jump else level
     filled = anchored(tracker, after, pending.first_us, variance=tracker.reading_variance / pending.count)
     filled = replace(filled, readings=filled.readings + pending.count, refills=filled.refills + 1)
     filled, outcome = _judge(filled, at_us, quantity)
-    refill = Refill(pending.first_us, None if before is None else after - before, before, after)
+    refill = Refill(pending.first_us, after - before, before, after)
     settled = Settled(pending.first_us, pending.last_us, "refill", "a rise that stayed")
     return filled, replace(outcome, refill=refill, settled=settled)
 
 
 def _confirm_fall(tracker: LevelTracker, pending: Pending, at_us: int, quantity: float) -> tuple[LevelTracker, Outcome]:
+    if _comes_round(tracker, pending.first_us, pending.quantity):
+        fallen, outcome = _judge(_agreed(tracker, pending.first_us, pending.quantity, pending.count), at_us, quantity)
+        settled = Settled(pending.first_us, pending.last_us, "counted", "fell to where you said it is: it counts anew")
+        return fallen, replace(outcome, settled=settled)
     sunk, first = _accept(replace(tracker, pending=None), pending.first_us, pending.quantity)
     sunk = replace(sunk, readings=sunk.readings + pending.count - 1)
     sunk, outcome = _judge(sunk, at_us, quantity)
     settled = Settled(pending.first_us, pending.last_us, "counted", "a fall that stayed")
     return sunk, replace(outcome, consumed=first.consumed + outcome.consumed, settled=settled)
+
+
+def _comes_round(tracker: LevelTracker, at_us: int, quantity: float) -> bool:
+    """Say whether a thing that was corrected now says by itself what the person said."""
+    if tracker.corrected_us is None or at_us - tracker.corrected_us > _COMES_ROUND_US:
+        return False
+    left, jump = tracker.left, jump_threshold(tracker)
+    return left is not None and abs(tracker.tare) >= jump > abs(quantity - left)
+
+
+def _agreed(tracker: LevelTracker, at_us: int, quantity: float, count: int) -> LevelTracker:
+    """The thing counts anew from its own number, and no correction is needed any more."""
+    known = anchored(tracker, quantity, at_us, variance=tracker.reading_variance / count)
+    return replace(known, readings=known.readings + count)
 
 
 def _accept(tracker: LevelTracker, at_us: int, quantity: float) -> tuple[LevelTracker, Outcome]:

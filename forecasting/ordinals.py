@@ -23,8 +23,12 @@ def track_ordinal(tracker: LevelTracker, at_us: int, word: Ordinal) -> tuple[Lev
         return tracker, Outcome("unknown", "the thing does not know what is left")
     numbered = tracker.ordinal is None and tracker.level_us is not None
     if numbered and word != "empty" and at_us - (tracker.level_us or 0) <= _NUMBER_HOLDS_US:
-        return tracker, Outcome("unknown", f"says {word}; the last number says more")
-    before = tracker.ordinal
+        remembered = None if tracker.corrected_us is None else word
+        return replace(tracker, last_word=remembered), Outcome("unknown", f"says {word}; the last number says more")
+    if numbered and word == tracker.last_word:
+        alive_us = None if word == "empty" else at_us
+        return replace(tracker, alive_us=alive_us), Outcome("unchanged", f"still {word}; what you said is left stands")
+    before = tracker.ordinal or tracker.last_word
     tracker, settled = _drop_pending(replace(tracker, readings=tracker.readings + 1, rubbish_run=0))
     moved, outcome = _ok(tracker, at_us, before) if word == "ok" else _sunk(tracker, at_us, word)
     return moved, replace(outcome, settled=settled)
@@ -32,7 +36,7 @@ def track_ordinal(tracker: LevelTracker, at_us: int, word: Ordinal) -> tuple[Lev
 
 def _ok(tracker: LevelTracker, at_us: int, before: Ordinal | None) -> tuple[LevelTracker, Outcome]:
     if before in {"low", "empty"}:
-        refill = Refill(at_us, None, tracker.level, None)
+        refill = Refill(at_us, None, tracker.left, None)
         if tracker.capacity is None:
             filled = forgotten(tracker)
         else:
@@ -60,7 +64,7 @@ def _sunk(tracker: LevelTracker, at_us: int, word: Ordinal) -> tuple[LevelTracke
     level = share * tracker.capacity
     consumed: tuple[Consumption, ...] = ()
     if tracker.level is not None and tracker.base_us is not None and at_us > tracker.base_us:
-        consumed = (Consumption(max(0.0, tracker.level - level), tracker.base_us, at_us),)
+        consumed = (Consumption(max(0.0, (tracker.left or 0.0) - level), tracker.base_us, at_us),)
     sunk = anchored(tracker, level, at_us, variance=(sd_share * tracker.capacity) ** 2)
     return replace(sunk, ordinal=word, alive_us=alive_us), Outcome("counted", f"says {word}", consumed)
 

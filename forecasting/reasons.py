@@ -32,6 +32,7 @@ class Why(StrEnum):
     LEVEL = "level"
     USE = "use"
     EVIDENCE = "evidence"
+    CORRECTION = "correction"
     SILENCE = "silence"
     ABSENCE = "absence"
     OUTCOME = "outcome"
@@ -84,6 +85,7 @@ def explain(
     now_us = outcome.now_us
     parts = _parts(outcome, capacity or tracker.capacity, unit)
     parts.append(_evidence(state, tracker))
+    parts.extend(_correction(tracker, unit, zone, now_us))
     parts.extend(_silence(tracker, now_us))
     parts.extend(_absence(state, now_us))
     if isinstance(outcome, Depletion):
@@ -186,6 +188,17 @@ def _evidence(state: ForecastState, tracker: LevelTracker) -> Reason:
     else:
         text = f"This rests on {readings} over {_count(days, 'day')}."
     return _plain(Why.EVIDENCE, text, readings=tracker.readings, days=days)
+
+
+def _correction(tracker: LevelTracker, unit: str, zone: str, now_us: int) -> list[Reason]:
+    """What a person said of the level, as long as it bears on it; and by how much the thing itself disagrees."""
+    if tracker.corrected_us is None:
+        return []
+    day = date_range(tracker.corrected_us, tracker.corrected_us, zone, now_us)
+    text, apart = f"Corrected by you on {day}", amount(abs(tracker.tare), unit)
+    if apart != amount(0.0, unit):
+        text = f"{text}: {apart} {'more' if tracker.tare > 0 else 'less'} than the device itself says"
+    return [_plain(Why.CORRECTION, f"{text}.", corrected_us=tracker.corrected_us, tare=tracker.tare)]
 
 
 def _silence(tracker: LevelTracker, now_us: int) -> list[Reason]:

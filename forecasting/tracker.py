@@ -102,7 +102,8 @@ class LevelTracker:
         capacity: what a full slot holds, in units, or None.
         quantum: the step of the sensor's numbers, 0 when there is none.
         cartridge: the slot's pack is changed whole, so a counter that starts anew means a full one.
-        level: best estimate of what is left at `level_us`, or None.
+        level: best estimate of what is left at `level_us`, or None. Where a person corrected it, this is still the
+            thing's own number: what is left is `left`, with the tare.
         level_variance: its variance.
         level_us: the instant the estimate holds at.
         floor: the lowest estimate since the last refill; use is counted as it sinks, so noise is not counted.
@@ -120,6 +121,9 @@ class LevelTracker:
         readings: readings accepted.
         refills: refills seen.
         outliers: readings rejected.
+        tare: what a person's correction adds to the thing's own numbers, in units.
+        corrected_us: when a person last said what is left, as long as it still bears on the level.
+        last_word: the word of the thing a person corrected: said again, it is no news.
     """
 
     measure: Measure
@@ -144,6 +148,19 @@ class LevelTracker:
     readings: int = 0
     refills: int = 0
     outliers: int = 0
+    tare: float = 0.0
+    corrected_us: int | None = None
+    last_word: Ordinal | None = None
+
+    @property
+    def left(self) -> float | None:
+        """What is left at `level_us`: the thing's own estimate and the tare, never below nothing."""
+        return None if self.level is None else max(0.0, self.level + self.tare)
+
+    @property
+    def awaits_tare(self) -> bool:
+        """Whether a person's word stands alone: no number of the thing's own was known when it was given."""
+        return self.corrected_us is not None and self.floor is None
 
     @property
     def scale(self) -> float:
@@ -191,49 +208,14 @@ def level_of(tracker: LevelTracker) -> LevelEstimate | None:
     >>> level_of(start_tracking("level", capacity=1.0)) is None
     True
     """
-    if tracker.level is None or tracker.level_us is None:
+    left = tracker.left
+    if left is None or tracker.level_us is None:
         return None
-    return LevelEstimate(tracker.level, math.sqrt(tracker.level_variance), tracker.level_us, tracker.alive_us)
-
-
-def correct_level(tracker: LevelTracker, at_us: int, quantity: float) -> LevelTracker:
-    """A person says what is left. It is believed, teaches no rate, and counting goes on from here.
-
-    Raises:
-        InvalidInput: the quantity is negative or not finite, or the instant lies before the last reading's.
-    """
-    if not (math.isfinite(quantity) and quantity >= 0):
-        raise InvalidInput("quantity", quantity, "a finite number of units, 0 or more")
-    check_instant(at_us)
-    if tracker.last_us is not None and at_us < tracker.last_us:
-        raise InvalidInput("at_us", at_us, f"an instant not before the last reading's, {tracker.last_us}")
-    return replace(anchored(tracker, quantity, at_us, variance=0.0), last_us=at_us, rubbish_run=0)
-
-
-def add_pack(tracker: LevelTracker, at_us: int, size: float | None = None) -> tuple[LevelTracker, Refill]:
-    """A new pack went in that the thing itself cannot show (a counter, increments): `size` units, or full if None.
-
-    Raises:
-        InvalidInput: a size that is not positive and finite, or neither size nor capacity is known.
-    """
-    if size is not None and not (math.isfinite(size) and size > 0):
-        raise InvalidInput("size", size, "a positive finite number of units, or None for full")
-    before = tracker.level
-    if size is None:
-        after = tracker.capacity
-        size = None if before is None or after is None else max(0.0, after - before)
-    else:
-        after = None if before is None else before + size
-        if after is None:
-            after = size  # the level was unknown: at least the new pack is there
-    if after is None:
-        raise InvalidInput("size", size, "the pack's size, because the slot's capacity is not known")
-    filled = correct_level(tracker, at_us, after)
-    return replace(filled, refills=tracker.refills + 1), Refill(at_us, size, before, after)
+    return LevelEstimate(left, math.sqrt(tracker.level_variance), tracker.level_us, tracker.alive_us)
 
 
 def anchored(tracker: LevelTracker, level: float, at_us: int, *, variance: float) -> LevelTracker:
-    """The estimate set afresh: nothing is counted between what was before and now."""
+    """The estimate set afresh: nothing is counted between what was before and now, and no correction bears on it."""
     return replace(
         tracker,
         level=level,
@@ -246,6 +228,9 @@ def anchored(tracker: LevelTracker, level: float, at_us: int, *, variance: float
         ordinal=None,
         alive_us=None,
         peak=max(tracker.peak, level),
+        tare=0.0,
+        corrected_us=None,
+        last_word=None,
     )
 
 
@@ -253,8 +238,8 @@ def rejected(tracker: LevelTracker, reason: str) -> tuple[LevelTracker, Outcome]
     """An implausible reading; after too many in a row the level is no longer known."""
     run = tracker.rubbish_run + 1
     kept = replace(tracker, rubbish_run=run, outliers=tracker.outliers + 1)
-    if run < _RUBBISH_LIMIT:
-        return kept, Outcome("outlier", reason)
+    if run < _RUBBISH_LIMIT or tracker.level_us == tracker.corrected_us is not None:
+        return kept, Outcome("outlier", reason)  # a person's word is not lost to rubbish
     settled = None
     if tracker.pending is not None:
         kept = replace(kept, outliers=kept.outliers + tracker.pending.count)
@@ -277,6 +262,9 @@ def forgotten(tracker: LevelTracker) -> LevelTracker:
         above_us=None,
         pending=None,
         alive_us=None,
+        tare=0.0,
+        corrected_us=None,
+        last_word=None,
     )
 
 

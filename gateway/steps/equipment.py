@@ -13,7 +13,7 @@ from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Device, DeviceState, Measure, PackOption, Slot, Supply
 from gateway.steps.challenge import next_night_us
 from gateway.steps.household import named
-from gateway.steps.levels import level_of, save_refill, with_tracker
+from gateway.steps.levels import level_of, save_refill, settle_pending, with_tracker
 from gateway.steps.ports import Offer, Transaction
 
 MAX_OPTIONS = 10
@@ -200,7 +200,9 @@ def correct_level(tx: Transaction, member: Member, slot_id: str, quantity: float
     if not 0 <= quantity <= 1.25 * slot.capacity:
         raise Invalid("quantity", f"the slot holds 0 to {slot.capacity:g} {slot.unit}")
     tracker = forecasting.LevelTracker.from_dict(level.tracker)
-    corrected = forecasting.correct_level(tracker, max(now_us, tracker.last_us or 0), quantity)
+    corrected, settled = forecasting.correct_level(tracker, max(now_us, tracker.last_us or 0), quantity)
+    if settled is not None:
+        settle_pending(tx, slot, settled)
     _save_by_hand(tx, slot, corrected, now_us)
 
 

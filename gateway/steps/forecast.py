@@ -171,10 +171,13 @@ def _known_at_us(part: _Part) -> int:
 
 def _pooled_tracker(parts: list[_Part]) -> forecasting.LevelTracker:
     """Return what is said of the level in words: the first slot's memory, with the room and readings of all."""
+    corrected = [part.tracker.corrected_us for part in parts if part.tracker.corrected_us is not None]
     return replace(
         parts[0].tracker,
         capacity=sum(part.slot.capacity for part in parts),
         readings=sum(part.tracker.readings for part in parts),
+        tare=sum(part.tracker.tare for part in parts),
+        corrected_us=max(corrected, default=None),
     )
 
 

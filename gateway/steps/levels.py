@@ -66,7 +66,7 @@ def record_reading(tx: Transaction, device: Device, slot: Slot, said: Said, mess
     row = _reading_row(tx, slot, said, message, quantity, outcome, late=late)
     tx.add(row)
     if outcome.settled is not None:
-        _settle_pending(tx, slot, outcome.settled)
+        settle_pending(tx, slot, outcome.settled)
     if late:
         return
     moved = _save_level(tx, level, tracker, outcome, row, keeps_word=slot.measure is Measure.COUNTER)
@@ -117,6 +117,12 @@ def with_tracker(level: Level, tracker: forecasting.LevelTracker) -> Level:
     if estimate is None:
         return replace(level, quantity=None, sd=0.0, tracker=tracker.to_dict())
     return replace(level, quantity=estimate.mean, sd=estimate.sd, tracker=tracker.to_dict())
+
+
+def correction_of(level: Level) -> tuple[int, float] | None:
+    """Return when a person corrected the level and what that adds to the thing's own numbers, while it bears on it."""
+    tracker = forecasting.LevelTracker.from_dict(level.tracker)
+    return None if tracker.corrected_us is None else (tracker.corrected_us, tracker.tare)
 
 
 def save_refill(tx: Transaction, slot: Slot, refill: forecasting.Refill, reading_id: str | None, now_us: int) -> None:
@@ -172,16 +178,16 @@ def _word_beside_counter(
         return tracker, None
     at_us = max(at_us, tracker.last_us or 0)
     if word == "empty":
-        return forecasting.correct_level(tracker, at_us, 0.0), None
+        return forecasting.correct_level(tracker, at_us, 0.0, by_person=False)[0], None
     if word == "ok" and before in {"empty", "low"}:
         size = None
         if slot.supply_id is not None:
             options = tx.find(PackOption, slot.household_id, supply_id=slot.supply_id)
             sizes = [min(option.pack_size, slot.capacity) for option in sorted(options, key=lambda one: one.rank)]
             size = sizes[0] if sizes else None
-        filled, refill = forecasting.add_pack(tracker, at_us, size)
+        filled, refill = forecasting.add_pack(tracker, at_us, size, by_person=False)
         if refill.after is not None and refill.after > slot.capacity:  # a hopper holds no more than it holds
-            filled = forecasting.correct_level(filled, at_us, slot.capacity)
+            filled, _ = forecasting.correct_level(filled, at_us, slot.capacity, by_person=False)
             refill = replace(refill, after=slot.capacity)
         return filled, refill
     return tracker, None
@@ -207,13 +213,13 @@ def _save_level(
         epoch=max(row.epoch, level.epoch or 0),
         reading_id=row.id if counted or level.reading_id is None else level.reading_id,
         signed=row.signed if counted else level.signed,
-        by_hand=False if counted else level.by_hand,
+        by_hand=tracker.corrected_us is not None,
     )
     tx.save(moved)
     return moved
 
 
-def _settle_pending(tx: Transaction, slot: Slot, settled: forecasting.Settled) -> None:
+def settle_pending(tx: Transaction, slot: Slot, settled: forecasting.Settled) -> None:
     """Write the verdict on the readings that waited for this one."""
     for waiting in tx.find(Reading, slot.household_id, slot_id=slot.id, verdict=Verdict.PENDING, newest=20):
         if settled.from_us <= waiting.at_us <= settled.to_us:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.domain.replenishment import DAY_US, HOUR_US, SECOND_US, Forecast
 from gateway.domain.stock import Level, Measure, Reading, Refill, Slot, Verdict
+from gateway.steps.levels import correction_of
 from gateway.steps.ports import Transaction
 
 GRID_US = 6 * HOUR_US
@@ -131,12 +132,19 @@ def _track(tx: Transaction, household_id: str, slot: Slot, level: Level | None, 
     match slot.measure:
         case Measure.LEVEL:
             said = [(reading.at_us, reading.quantity) for reading in window if reading.quantity is not None]
-            return sorted([*said, *present])
+            return sorted([*_corrected(said, level), *present])
         case Measure.COUNTER | Measure.INCREMENT if present:
             refills = tx.find(Refill, household_id, slot_id=slot.id, newest=200)
             return sorted([*_walked_back(slot, window, refills, present[0]), *present])
         case _:
             return present
+
+
+def _corrected(said: list[Point], level: Level | None) -> Iterator[Point]:
+    """Yield what a thing said, from a person's correction on as much higher or lower as that person said."""
+    corrected_us, tare = (level and correction_of(level)) or (0, 0.0)
+    for at_us, quantity in said:
+        yield at_us, max(0.0, quantity + tare) if at_us >= corrected_us else quantity
 
 
 def _walked_back(slot: Slot, newest_first: list[Reading], refills: list[Refill], present: Point) -> Iterator[Point]:

@@ -112,7 +112,7 @@ def test_a_young_number_says_more_than_a_word_but_empty_is_believed() -> None:
 
 def test_a_level_said_by_a_person_stands_until_the_thing_says_low() -> None:
     tracker, _ = words(toner(), (0, "ok"))
-    tracker = correct_level(tracker, START_US + DAY_US, 50.0)
+    tracker, _ = correct_level(tracker, START_US + DAY_US, 50.0)
     tracker, _ = words(tracker, (2, "ok"), (10, "ok"))
     known = level_of(tracker)
     assert known is not None
