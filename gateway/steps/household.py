@@ -7,9 +7,9 @@ from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.payment import MethodState, PaymentMethod
 from gateway.domain.replenishment import Plan, PlanState, Policy
-from gateway.domain.stock import Device, DeviceState, Supply
+from gateway.domain.stock import Device, DeviceState, Slot, Supply
 from gateway.steps.messages import tell
-from gateway.steps.plans import fill_subject
+from gateway.steps.plans import fill_subject, judge_now
 from gateway.steps.ports import Transaction
 from payments.errors import UnknownCurrency
 from payments.money import exponent
@@ -90,7 +90,7 @@ def unfreeze_everything(tx: Transaction, member: Member, *, now_us: int) -> Hous
     for merchant_id in {plan.merchant_id for plan in tx.find(Plan, lifted.id, state=PlanState.OPEN)}:
         tx.enqueue("fill", lifted.id, fill_subject(lifted.id, merchant_id), due_us=now_us)
     for supply in tx.find(Supply, lifted.id):
-        tx.enqueue("forecast", lifted.id, supply.id, due_us=now_us)
+        judge_now(tx, supply.household_id, supply.id, now_us=now_us)
     tell(tx, lifted.id, "unfrozen", f"{member.name} lifted the freeze.", "money", now_us)
     return lifted
 
@@ -106,7 +106,7 @@ def freeze_method(tx: Transaction, member: Member, method_id: str, *, frozen: bo
     return changed
 
 
-def freeze_device(tx: Transaction, member: Member, device_id: str, *, frozen: bool) -> Device:
+def freeze_device(tx: Transaction, member: Member, device_id: str, *, frozen: bool, now_us: int) -> Device:
     """Listen to a device without buying on its word, or trust it again."""
     member.may_administer("freeze a device")
     device = tx.get(Device, member.household_id, device_id)
@@ -114,6 +114,9 @@ def freeze_device(tx: Transaction, member: Member, device_id: str, *, frozen: bo
         raise Conflict("device", device_id, device.state, "freeze")
     changed = replace(device, state=DeviceState.FROZEN if frozen else DeviceState.ACTIVE)
     tx.save(changed)
+    slots = tx.find(Slot, device.household_id, device_id=device.id)
+    for supply_id in sorted({slot.supply_id for slot in slots if slot.supply_id is not None}):
+        judge_now(tx, device.household_id, supply_id, now_us=now_us)
     return changed
 
 

@@ -29,6 +29,12 @@ def drop_plan(tx: Transaction, plan: Plan, *, again_us: int) -> None:
     tx.enqueue("plan", plan.household_id, plan.supply_id, due_us=again_us)
 
 
+def judge_now(tx: Transaction, household_id: str, supply_id: str, *, now_us: int) -> None:
+    """Let a supply be forecast and planned at once: what kept it from being bought is gone, and may have been long."""
+    tx.enqueue("forecast", household_id, supply_id, due_us=now_us)
+    tx.enqueue("plan", household_id, supply_id, due_us=now_us)
+
+
 def fill_subject(household_id: str, merchant_id: str) -> str:
     """Return the subject under which the plans of one household for one merchant are filled together."""
     return f"{household_id}/{merchant_id}"

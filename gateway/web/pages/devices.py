@@ -96,14 +96,14 @@ def assign_slot(
 @router.post("/{device_id}/freeze")
 def freeze(visiting: Visiting, device_id: str) -> Response:
     """Hear it, and buy nothing on its word."""
-    visiting.change(lambda tx: freeze_device(tx, visiting.member, device_id, frozen=True))
+    visiting.change(lambda tx: freeze_device(tx, visiting.member, device_id, frozen=True, now_us=visiting.now_us))
     return back(f"/devices/{device_id}", "device-frozen")
 
 
 @router.post("/{device_id}/unfreeze")
 def unfreeze(visiting: Visiting, device_id: str) -> Response:
     """Let its word count again."""
-    visiting.change(lambda tx: freeze_device(tx, visiting.member, device_id, frozen=False))
+    visiting.change(lambda tx: freeze_device(tx, visiting.member, device_id, frozen=False, now_us=visiting.now_us))
     return back(f"/devices/{device_id}", "device-unfrozen")
 
 

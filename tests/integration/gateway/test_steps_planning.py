@@ -13,7 +13,7 @@ from gateway.domain.records import MerchantAccount, Message
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, PlanState, Policy, packs_to_buy
 from gateway.domain.stock import Device, DeviceState, Level, PackOption, Reading, Slot, Supply
 from gateway.steps.approve import Skip, Snooze
-from gateway.steps.household import freeze_everything, unfreeze_everything
+from gateway.steps.household import freeze_device, freeze_everything, unfreeze_everything
 from tests.builders import HOME, build
 from tests.fakes import START_US
 from tests.homes import home, known_level, left, supply, telling, telling_unsigned
@@ -426,6 +426,31 @@ def test_no_cart_is_drafted_while_everything_is_frozen_and_it_is_when_the_freeze
         unfreeze_everything(tx, tx.get(Member, HOME, "ana"), now_us=rig.clock.now)
     rig.work_off()
     assert len(rig.rows(Cart)) == 1
+
+
+def test_what_became_due_under_a_freeze_is_planned_the_moment_it_is_lifted(open_rig: OpenRig) -> None:
+    rig = open_with(open_rig)
+    with rig.store.begin() as tx:
+        freeze_everything(tx, tx.get(Member, HOME, "ana"), now_us=rig.clock.now)
+    rig.pass_days(1.3)
+    with rig.store.begin() as tx:
+        unfreeze_everything(tx, tx.get(Member, HOME, "ana"), now_us=rig.clock.now)
+    rig.work_off()
+    assert rig.the(Plan).created_us == rig.clock.now
+    assert rig.the(Forecast, current=True).made_us == rig.clock.now
+
+
+def test_what_a_frozen_device_feeds_is_planned_the_moment_it_is_trusted_again(open_rig: OpenRig) -> None:
+    rig = open_with(open_rig)
+    with rig.store.begin() as tx:
+        freeze_device(tx, tx.get(Member, HOME, "ana"), "fridge", frozen=True, now_us=rig.clock.now)
+    plan_now(rig)
+    rig.pass_days(1.3)
+    assert rig.rows(Plan) == []
+    with rig.store.begin() as tx:
+        freeze_device(tx, tx.get(Member, HOME, "ana"), "fridge", frozen=False, now_us=rig.clock.now)
+    rig.work_off()
+    assert rig.the(Plan).created_us == rig.clock.now
 
 
 def test_more_plans_than_a_cart_holds_become_several_carts(open_rig: OpenRig) -> None:
