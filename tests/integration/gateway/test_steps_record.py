@@ -60,12 +60,12 @@ def reasons(rig: Rig) -> list[str]:
 def test_a_device_that_begins_anew_time_and_again_is_still_counted(
     open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_of_work, "MAX_FOUND", 3)
+    monkeypatch.setattr(unit_of_work, "MAX_FOUND", 20)
     rig = open_rig(*home())
-    hear(rig, *(telling(epoch, 1, left("milk", 0.5 - epoch / 100)) for epoch in range(1, 7)))
-    hear(rig, telling(6, 2, left("milk", 0.4)), telling(6, 2, left("milk", 0.4)))
+    hear(rig, *(telling(epoch, 1, left("milk", 0.9 - epoch / 100)) for epoch in range(1, 25)))
+    hear(rig, telling(24, 2, left("milk", 0.4)), telling(24, 2, left("milk", 0.4)))
     assert reasons(rig) == []
-    assert [(one.epoch, one.seq) for one in rig.rows(Reading, newest=2)] == [(6, 2), (6, 1)]
+    assert [(one.epoch, one.seq) for one in rig.rows(Reading, newest=2)] == [(24, 2), (24, 1)]
 
 
 def quantities(rig: Rig) -> list[float | None]:
