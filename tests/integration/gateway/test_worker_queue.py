@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from gateway import steps, worker
+from gateway import steps
 from gateway.domain.household import Household
 from gateway.domain.records import WorkItem
 from gateway.domain.stock import Supply
 from gateway.steps.ports import LeaseLost, Transaction
 from gateway.store.unit_of_work import LEASE_US, SqlUnitOfWork
 from gateway.store.work_queue import FIRST_BACKOFF_US, MAX_BACKOFF_US, WorkQueue
-from gateway.worker import Worker
+from gateway.worker import Worker, rounds
 from tests.builders import HOME, build
 from tests.homes import home
 from tests.rig import Rig
@@ -146,7 +146,7 @@ def test_two_workers_do_each_item_once(open_rig: OpenRig, monkeypatch: pytest.Mo
         with lock:
             done.append(item.subject_id)
 
-    monkeypatch.setattr(worker, "INSIDE", {"plan": note})
+    monkeypatch.setattr(rounds, "INSIDE", {"plan": note})
     leave(rig, *(f"supply-{number:03d}" for number in range(300)))
     workers = [
         Worker(rig.services, WorkQueue(rig.engine, f"worker-{number}", rig.clock.wall_us)) for number in range(2)
@@ -178,7 +178,7 @@ def test_one_bad_item_does_not_keep_its_batch_from_being_done(
         supply = tx.get(Supply, HOME, "milk")
         tx.save(replace(supply, sealed_quantity=supply.sealed_quantity + 1))
 
-    monkeypatch.setattr(worker, "INSIDE", {"plan": count})
+    monkeypatch.setattr(rounds, "INSIDE", {"plan": count})
     leave(rig, "good-1", "bad", "good-2")
     did = rig.run_round()
     assert (did.done, did.failed) == (2, 1)
