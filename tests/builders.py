@@ -27,7 +27,7 @@ from gateway.domain.payment import (
     Reservation,
     ReservationState,
 )
-from gateway.domain.records import MerchantAccount, Message, Notice, NoticeState
+from gateway.domain.records import Act, MerchantAccount, Message, Notice, NoticeState
 from gateway.domain.replenishment import (
     DAY_US,
     Forecast,
@@ -468,6 +468,15 @@ DEFAULTS: dict[type[Any], dict[str, Any]] = {
         "reason": "",
         "received_us": START_US,
     },
+    Act: {
+        "id": "act",
+        "by": "operator",
+        "verb": "settle",
+        "subject": "operations/operation",
+        "reason": "the bank says so",
+        "evidence": "Authorized",
+        "at_us": START_US,
+    },
     Message: {
         "id": "message",
         "kind": "cart_waiting",
@@ -503,6 +512,7 @@ IN_ORDER: tuple[type[Any], ...] = (
     SignInLink,
     ApiToken,
     Message,
+    Act,
     Device,
     Sequence,
     Supply,

@@ -49,6 +49,7 @@ class FakeShop:
     offers: dict[str, Offer] = field(default_factory=dict)
     faults: deque[Fault] = field(default_factory=deque)
     quote_faults: deque[Fault] = field(default_factory=deque)
+    cancel_faults: deque[Fault] = field(default_factory=deque)
     orders: dict[str, ShopOrder] = field(default_factory=dict)
     rejected: set[str] = field(default_factory=set)
     quoted: list[tuple[WantedLine, ...]] = field(default_factory=list)
@@ -110,8 +111,15 @@ class FakeShop:
         )
 
     def cancel(self, reference: str) -> OrderStatus | OrderNotFound:
-        if reference in self.orders and not self.orders[reference].parcels:
+        self.around("before cancel")
+        fault = self.cancel_faults.popleft() if self.cancel_faults else None
+        if fault in {"not_sent", "lost", "refused"}:
+            self._fail(fault)
+        if reference in self.orders and not self.orders[reference].parcels and fault != "rejected":
             self.orders[reference].state = "cancelled"
+        if fault == "silent":
+            raise MerchantUnknown("the answer was lost")
+        self.around("after cancel")
         return self.status(reference)
 
     def parse_notice(self, headers: Mapping[str, str], body: bytes) -> MerchantNotice:

@@ -28,7 +28,8 @@ OPEN_ORDER_STATES = frozenset(
 class Order:
     """An order at a merchant. Its id is the idempotency key and our reference there.
 
-    `looks`: how often the merchant was asked what became of it while its answer was missing.
+    `looks`: how often the merchant was asked what became of it while its answer was missing. `cancel_asked_us`: when it
+    was asked to cancel; None once it said that it cannot. `abandoned_us`: when looking at it was left to a person.
     """
 
     id: str
@@ -47,6 +48,8 @@ class Order:
     looks: int
     note: str
     created_us: int
+    cancel_asked_us: int | None = None
+    abandoned_us: int | None = None
 
 
 class LineState(StrEnum):
@@ -86,6 +89,7 @@ class Tally:
 class OrderLine:
     """One line of an order: packs asked, shipped, delivered; whether the refill was seen in a device.
 
+    `packs_refunded`: packs that never came, whose money was given back or never taken.
     `delivered_us`: when the first of its packs came.
     """
 
@@ -142,7 +146,10 @@ class ShipmentState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """One parcel. `amount_minor` is what it is billed at: its goods, and the delivery fee on the first."""
+    """One parcel. `amount_minor` is what it is billed at: its goods, and the delivery fee on the first.
+
+    `missing_minor`: the part of it that was known never to come before it was billed, and is not billed.
+    """
 
     id: str
     household_id: str
@@ -153,3 +160,9 @@ class Shipment:
     currency: str
     shipped_us: int
     delivered_us: int | None
+    missing_minor: int = 0
+
+    @property
+    def owed_minor(self) -> int:
+        """What is to be debited for it."""
+        return self.amount_minor - self.missing_minor

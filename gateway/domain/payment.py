@@ -5,17 +5,18 @@ from enum import StrEnum
 
 
 class MethodState(StrEnum):
-    """A linked account: only an active one is debited."""
+    """A linked account: only an active one is debited. Frozen by a member, suspended by a final no of its provider."""
 
     PENDING = "pending"
     ACTIVE = "active"
     FROZEN = "frozen"
+    SUSPENDED = "suspended"
     REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethod:
-    """A linked account: a provider's token, encrypted at rest, never a card number."""
+    """A linked account: a provider's token, encrypted at rest, never a card number. `note`: why it is suspended."""
 
     id: str
     household_id: str
@@ -26,10 +27,11 @@ class PaymentMethod:
     state: MethodState
     rank: int
     created_us: int
+    note: str = ""
 
 
 class MandateState(StrEnum):
-    """The field's terms for a mandate."""
+    """The field's terms for a mandate. Suspended: the provider does not take it any more; it must be set up anew."""
 
     PENDING = "pending"
     REQUIRES_ACTION = "requires_action"
@@ -44,6 +46,10 @@ class Mandate:
     """The permission to debit one method within limits; `standing` ones may also approve carts by themselves.
 
     Limits are minor units; None means no limit of that sort. The scopes (merchant, device, supply) narrow it.
+
+    Its id is the key and reference under which the provider was asked to set it up, at `sent_wall_us` (real time).
+    `looks` counts how often what became of that was looked up; `confirm_url` is where the customer must confirm it.
+    `replaces_id`: the mandate whose limits these become once the provider agrees.
     """
 
     id: str
@@ -62,6 +68,11 @@ class Mandate:
     price_tolerance_percent: float
     valid_from_us: int
     valid_until_us: int | None
+    confirm_url: str = ""
+    note: str = ""
+    sent_wall_us: int | None = None
+    looks: int = 0
+    replaces_id: str | None = None
 
 
 class ReservationState(StrEnum):
@@ -86,9 +97,11 @@ class Reservation:
 
 
 class AttemptState(StrEnum):
-    """The field's terms for one try to pay (facts of the payments room)."""
+    """The field's terms for one try to pay; it begins unknown, for it is written before the provider is asked.
 
-    CREATED = "created"
+    Expired: the hold lapsed before anything was captured. Replaced: a part was captured, a later try pays the rest.
+    """
+
     UNKNOWN = "unknown"
     REQUIRES_ACTION = "requires_action"
     AUTHORIZED = "authorized"
@@ -97,12 +110,12 @@ class AttemptState(StrEnum):
     VOIDED = "voided"
     DECLINED = "declined"
     EXPIRED = "expired"
+    REPLACED = "replaced"
     MANUAL_REVIEW = "manual_review"
 
 
 LIVE_ATTEMPT_STATES = frozenset(
     {
-        AttemptState.CREATED,
         AttemptState.UNKNOWN,
         AttemptState.REQUIRES_ACTION,
         AttemptState.AUTHORIZED,
@@ -115,7 +128,10 @@ LIVE_ATTEMPT_STATES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try to pay one cart by one method under one mandate. At most one live attempt per cart, held by the store."""
+    """One try to pay one cart by one method under one mandate. At most one live attempt per cart, held by the store.
+
+    `hold_expires_us`: until when the provider holds the amount; None where it sets no end.
+    """
 
     id: str
     household_id: str
@@ -128,6 +144,7 @@ class Attempt:
     state: AttemptState
     note: str
     created_us: int
+    hold_expires_us: int | None = None
 
 
 class OperationKind(StrEnum):
@@ -140,7 +157,10 @@ class OperationKind(StrEnum):
 
 
 class OperationState(StrEnum):
-    """Created is written before the call, unknown from the call until the outcome is known."""
+    """Created is written before the call, unknown from the call until the outcome is known.
+
+    Declined: the provider decided against it. Failed: it did nothing, for the request was wrong or never came to it.
+    """
 
     CREATED = "created"
     UNKNOWN = "unknown"
@@ -158,7 +178,8 @@ UNCLOSED_OPERATION_STATES = frozenset({OperationState.CREATED, OperationState.UN
 class Operation:
     """One request to a provider, with its own idempotency key (its id), committed before the call.
 
-    `subject_id`: the shipment a capture bills or the order line a refund gives back; the attempt otherwise.
+    `subject_id`: the shipment that a capture bills or a refund gives back (perhaps with /cause), the cart of an
+    authorize, the attempt of a void. `note` is the provider's last answer in words, `answered_us` when it came.
     """
 
     id: str
@@ -175,6 +196,7 @@ class Operation:
     sent_wall_us: int | None
     closed_us: int | None
     syncs: int
+    answered_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

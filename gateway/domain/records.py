@@ -19,11 +19,12 @@ class MerchantAccount:
 
 
 class NoticeState(StrEnum):
-    """Raw first, worked on later."""
+    """Raw first, worked on later. Set aside: it could not be read however often that was tried; a person looks."""
 
     RECEIVED = "received"
     DONE = "done"
     REFUSED = "refused"
+    SET_ASIDE = "set_aside"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,24 @@ class Message:
     subject: str
     at_us: int
     read_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a person did by hand to a household's money or orders, and why; append-only.
+
+    `by` is "operator" or a member's id, `verb` the act, `subject` what it was done to, such as operations/<id>.
+    `evidence` is what the provider or shop said when it was asked just before.
+    """
+
+    id: str
+    household_id: str
+    by: str
+    verb: str
+    subject: str
+    reason: str
+    evidence: str
+    at_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

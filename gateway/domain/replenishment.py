@@ -33,6 +33,11 @@ class Policy:
     decide_hours: float
     price_tolerance_percent: float
 
+    @property
+    def patience_days(self) -> float:
+        """How long past its promise an order that was not sent is waited for before the shop is asked to cancel it."""
+        return max(3.0, 2 * self.lead_time_days)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastState:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.steps.approve_by_mandate import approve_by_mandate
 from gateway.steps.authorize import authorize
+from gateway.steps.cancel import cancel
 from gateway.steps.capture import capture
 from gateway.steps.challenge import challenge
 from gateway.steps.expire import expire
@@ -37,7 +38,7 @@ CallsOut = Callable[[HouseholdItem, Services], None]
 ForOperator = Callable[[WorkItem, Services], None]
 
 RIVER = ("receive", "record", "forecast", "plan", "fill", "approve", "authorize", "place", "capture", "observe")
-BRANCHES = ("release", "sync", "notice", "refund", "expire", "settle", "revoke", "top_up", "challenge")
+BRANCHES = ("release", "cancel", "sync", "notice", "refund", "expire", "settle", "revoke", "top_up", "challenge")
 
 INSIDE: MappingProxyType[str, Inside] = MappingProxyType({"forecast": forecast, "plan": plan, "expire": expire})
 CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
@@ -49,6 +50,7 @@ CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
         "capture": capture,
         "observe": observe,
         "release": release,
+        "cancel": cancel,
         "sync": sync,
         "refund": refund,
         "revoke": revoke,

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from gateway.domain.order import Order, Shipment, ShipmentState
+from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
 from gateway.steps.ports import Transaction
 
@@ -14,11 +14,18 @@ class Billing(StrEnum):
 
     TO_COME = "to_come"  # not yet asked for, or its outcome is not known yet
     DECLINED = "declined"
+    NOT_OWED = "not_owed"  # nothing of it will come, which was known before it was billed
     NOTHING_LEFT = "nothing_left"  # other parcels took all that was approved
 
 
+def operations_for(tx: Transaction, attempt: Attempt) -> list[Operation]:
+    """Return the operations of every attempt to pay the attempt's cart: what one captured another must not."""
+    attempts = tx.find(Attempt, attempt.household_id, cart_id=attempt.cart_id)
+    return tx.find(Operation, attempt.household_id, attempt_id=frozenset(one.id for one in attempts))
+
+
 def billing_of(attempt: Attempt, operations: list[Operation], shipment: Shipment) -> Operation | Billing:
-    """Return the parcel's capture once it took effect; until then, where it stands."""
+    """Return the parcel's capture once it took effect, else where it stands; `operations` are all of the cart's."""
     captures = [one for one in operations if one.kind is OperationKind.CAPTURE]
     mine = [one for one in captures if one.subject_id == shipment.id]
     for one in mine:
@@ -26,6 +33,8 @@ def billing_of(attempt: Attempt, operations: list[Operation], shipment: Shipment
             return one
         if one.state not in NOT_COUNTED:
             return Billing.TO_COME
+    if shipment.owed_minor <= 0:
+        return Billing.NOT_OWED
     if mine:
         return Billing.DECLINED
     return Billing.TO_COME if uncaptured_minor(attempt, operations) > 0 else Billing.NOTHING_LEFT
@@ -34,7 +43,9 @@ def billing_of(attempt: Attempt, operations: list[Operation], shipment: Shipment
 def uncaptured_minor(attempt: Attempt, operations: list[Operation]) -> int:
     """Return what may still be captured: the approved amount less all captures that were not refused."""
     taken = sum(
-        one.amount_minor for one in operations if one.kind is OperationKind.CAPTURE and one.state not in NOT_COUNTED
+        one.amount_minor
+        for one in operations
+        if one.attempt_id == attempt.id and one.kind is OperationKind.CAPTURE and one.state not in NOT_COUNTED
     )
     return attempt.amount_minor - taken
 
@@ -45,12 +56,20 @@ def to_bill(tx: Transaction, attempt: Attempt) -> list[Shipment]:
 
 
 def unpaid(tx: Transaction, attempt: Attempt) -> list[Shipment]:
-    """Return the parcels that were sent and could not be billed; a lost one is not owed."""
-    return [one for one in _standing(tx, attempt, Billing.DECLINED) if one.state is not ShipmentState.LOST]
+    """Return the parcels that were sent and could not be billed."""
+    return _standing(tx, attempt, Billing.DECLINED)
+
+
+def is_asked(operations: list[Operation], shipment: Shipment) -> bool:
+    """Say whether a capture of the parcel was asked for and was not refused."""
+    return any(
+        one.kind is OperationKind.CAPTURE and one.subject_id == shipment.id and one.state not in NOT_COUNTED
+        for one in operations
+    )
 
 
 def _standing(tx: Transaction, attempt: Attempt, billing: Billing) -> list[Shipment]:
-    operations = tx.find(Operation, attempt.household_id, attempt_id=attempt.id)
+    operations = operations_for(tx, attempt)
     return [
         shipment
         for order in tx.find(Order, attempt.household_id, attempt_id=attempt.id)

@@ -14,7 +14,7 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.records import HouseholdItem
-from gateway.steps.billing import NOT_COUNTED, uncaptured_minor
+from gateway.steps.billing import NOT_COUNTED, operations_for, uncaptured_minor
 from gateway.steps.calls import call_provider
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.messages import tell
@@ -62,8 +62,12 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     order = tx.get(Order, household_id, shipment.order_id)
     attempt = tx.get(Attempt, household_id, order.attempt_id)
     tx.save(attempt)  # the row lock under which the sum of captures is counted
-    operations = tx.find(Operation, household_id, attempt_id=attempt.id)
+    operations = operations_for(tx, attempt)
     method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
+    if is_frozen(tx, household_id) or method.state is MethodState.FROZEN:
+        # What was shipped is owed: it is billed once the freeze is over. What went out before is only looked up.
+        tx.enqueue("capture", household_id, shipment.id, due_us=now_us + WHILE_FROZEN_US)
+        return None
     mine = [one for one in operations if one.kind is OperationKind.CAPTURE and one.subject_id == shipment.id]
     operation: Operation | None = None
     for one in mine:
@@ -71,7 +75,7 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
             capabilities = services.providers.open(method.adapter).capabilities
             operation = send_again(tx, one, capabilities, now_us=now_us, wall_us=wall_us)
     if all(one.state in NOT_COUNTED for one in mine):
-        operation = _begin(tx, attempt, shipment, method, operations, now_us=now_us, wall_us=wall_us)
+        operation = _begin(tx, attempt, shipment, operations, now_us=now_us, wall_us=wall_us)
     if operation is None:
         return None
     authorization_ref = next(
@@ -86,7 +90,6 @@ def _begin(
     tx: Transaction,
     attempt: Attempt,
     shipment: Shipment,
-    method: PaymentMethod,
     operations: list[Operation],
     *,
     now_us: int,
@@ -95,11 +98,8 @@ def _begin(
     """Write the capture of one shipment; None while nothing may be debited, or nothing is left of the approval."""
     if attempt.state is AttemptState.MANUAL_REVIEW:
         return None  # nothing more is debited until it is resolved; observe asks for this one again then
-    if is_frozen(tx, shipment.household_id) or method.state is MethodState.FROZEN:
-        tx.enqueue("capture", shipment.household_id, shipment.id, due_us=now_us + WHILE_FROZEN_US)
-        return None
-    amount_minor = min(shipment.amount_minor, uncaptured_minor(attempt, operations))
-    if amount_minor < shipment.amount_minor:
+    amount_minor = min(shipment.owed_minor, uncaptured_minor(attempt, operations))
+    if amount_minor < shipment.owed_minor:
         text = "The shop billed more than you approved; only the approved amount was debited."
         tell(tx, shipment.household_id, "over_billed", text, f"orders/{shipment.order_id}", now_us)
     if amount_minor <= 0:

@@ -2,39 +2,16 @@
 
 Asks the merchant where an order stands and closes each line: refill seen, short, lost or returned; a shipment leaves a
 row for capture, a shortfall a row for refund. Runs on a schedule, after a notice, after a refill and after a capture.
+A shop that never ships is asked to cancel, and in the end a person looks: nothing is looked at for ever.
 """
 
-from dataclasses import replace
-
-from gateway.domain.cart import Line
-from gateway.domain.order import (
-    ENDED_LINE_STATES,
-    LineState,
-    Order,
-    OrderLine,
-    OrderState,
-    Shipment,
-    ShipmentState,
-)
-from gateway.domain.payment import Attempt, AttemptState, Operation
+from gateway.domain.order import Order, OrderState
 from gateway.domain.records import HouseholdItem, MerchantAccount
-from gateway.domain.replenishment import DAY_US, HOUR_US, Plan, PlanState
-from gateway.domain.stock import Refill
-from gateway.steps.billing import to_bill, unpaid
-from gateway.steps.messages import tell
-from gateway.steps.parcels import lacking, take_off_shelf, take_parcels
-from gateway.steps.ports import OrderNotFound, OrderStatus, Parcel, Services, Transaction
-from gateway.steps.refunds import Owed, owe_refund
+from gateway.steps.order_status import take_status
+from gateway.steps.ports import OrderNotFound, Services
+from gateway.steps.watch import look_again, unknown_there
 
-WHILE_ON_ITS_WAY_US = HOUR_US
-WHILE_LATE_US = 6 * HOUR_US
-WHILE_ON_THE_SHELF_US = 12 * HOUR_US
-LATE_AFTER_US = 12 * HOUR_US
-REFILL_EXPECTED_WITHIN_US = 30 * DAY_US
-MOST_REFILLS = 50
 NEVER_OBSERVED = frozenset({OrderState.PLACING, OrderState.REJECTED, OrderState.CANCELLED})
-HOLDING = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURE_PENDING})
-ARRIVED = frozenset({LineState.DELIVERED, LineState.SHORT, LineState.CLOSED})
 
 
 def observe(item: HouseholdItem, services: Services) -> None:
@@ -52,181 +29,6 @@ def observe(item: HouseholdItem, services: Services) -> None:
         tx.complete(item)
         order = tx.get(Order, household_id, item.subject_id)
         if isinstance(status, OrderNotFound):
-            _unknown_there(tx, order, now_us)
+            unknown_there(tx, order, now_us)
         else:
-            _settle(tx, order, status, now_us)
-
-
-def _unknown_there(tx: Transaction, order: Order, now_us: int) -> None:
-    text = "The shop says it does not know an order it had accepted; the operator is looking."
-    if order.note != text:
-        tx.save(replace(order, note=text))
-        tell(tx, order.household_id, "order_unknown", text, f"orders/{order.id}", now_us)
-    tx.enqueue("observe", order.household_id, order.id, due_us=now_us + DAY_US)
-
-
-def _settle(tx: Transaction, order: Order, status: OrderStatus, now_us: int) -> None:
-    """Write what the merchant says into the order, its lines and the supplies; leave rows for what is owed."""
-    lines = {line.id: line for line in tx.find(OrderLine, order.household_id, order_id=order.id)}
-    parcels = take_parcels(tx, order, lines, status, now_us)
-    is_returned = status.state == "returned"
-    if is_returned:
-        _take_back(tx, lines, now_us)
-    _match_refills(tx, order, lines, now_us)
-    attempt = tx.get(Attempt, order.household_id, order.attempt_id)
-    owed = _refund_what_is_missing(tx, attempt, lines, parcels, now_us, is_returned=is_returned)
-    for line in lines.values():
-        tx.save(line)
-        _free_supply(tx, line, now_us)
-    moved = _moved_on(tx, order, attempt, lines, status, now_us, all_paid_back=Owed.WAITS not in owed)
-    tx.save(moved)
-    _settle_money(tx, attempt, lines, now_us)
-    if any(line.state not in ENDED_LINE_STATES for line in lines.values()):
-        tx.enqueue("observe", order.household_id, order.id, due_us=now_us + _pause_us(moved))
-
-
-def _take_back(tx: Transaction, lines: dict[str, OrderLine], now_us: int) -> None:
-    for line in list(lines.values()):
-        if line.state is LineState.RETURNED:
-            continue
-        if line.packs_delivered:
-            take_off_shelf(tx, line, now_us)
-        lines[line.id] = replace(line, state=LineState.RETURNED)
-
-
-def _match_refills(tx: Transaction, order: Order, lines: dict[str, OrderLine], now_us: int) -> None:
-    """Give each line that came the first refill of its supply since its delivery that no other line took."""
-    for line in list(lines.values()):
-        if line.refill_seen or line.delivered_us is None or line.state in ENDED_LINE_STATES:
-            continue
-        refills = tx.find(Refill, order.household_id, supply_id=line.supply_id, order_line_id=None, newest=MOST_REFILLS)
-        for refill in reversed(refills):
-            if refill.at_us >= line.delivered_us:
-                tx.save(replace(refill, order_line_id=line.id))
-                state = LineState.CLOSED if line.state in ARRIVED else line.state
-                lines[line.id] = replace(line, refill_seen=True, refill_id=refill.id, state=state)
-                break
-        else:
-            if line.state in ARRIVED and now_us > line.delivered_us + REFILL_EXPECTED_WITHIN_US:
-                lines[line.id] = replace(line, state=LineState.CLOSED)
-                text = f"{line.name} was delivered, but no device has seen a refill. Is it still on the shelf?"
-                tell(tx, order.household_id, "no_refill_seen", text, f"orders/{order.id}", now_us)
-
-
-def _refund_what_is_missing(
-    tx: Transaction,
-    attempt: Attempt,
-    lines: dict[str, OrderLine],
-    parcels: list[tuple[Shipment, Parcel]],
-    now_us: int,
-    *,
-    is_returned: bool,
-) -> set[Owed]:
-    """Write a refund for each parcel that was lost, came short or went back; note the packs it pays for."""
-    answers: set[Owed] = set()
-    refunded: dict[str, int] = dict.fromkeys(lines, 0)
-    for shipment, parcel in parcels:
-        missing = lacking(parcel)
-        is_lost = shipment.state is ShipmentState.LOST
-        goods_minor = sum(packs * lines[line_id].unit_price_minor for line_id, packs in missing.items())
-        amount_minor = shipment.amount_minor if is_lost else goods_minor
-        if amount_minor > 0:
-            owed = owe_refund(tx, attempt, shipment, amount_minor, now_us=now_us)
-            answers.add(owed)
-            for line_id, packs in missing.items():
-                refunded[line_id] += packs if owed is Owed.WRITTEN else 0
-        if is_returned and not is_lost:
-            whole_minor = shipment.amount_minor
-            answers.add(owe_refund(tx, attempt, shipment, whole_minor, now_us=now_us, because="returned"))
-    for line in list(lines.values()):
-        lines[line.id] = replace(line, packs_refunded=max(line.packs_refunded, refunded[line.id]))
-    return answers
-
-
-def _free_supply(tx: Transaction, line: OrderLine, now_us: int) -> None:
-    """End the plan of a line that came (bought) or never will (dropped), so that its supply may be planned anew.
-
-    The supply is forecast anew and that leaves the row for plan: the forecast made before does not know what came.
-    """
-    plan = tx.get(Plan, line.household_id, tx.get(Line, line.household_id, line.cart_line_id).plan_id)
-    if plan.state is not PlanState.CARTED:
-        return
-    if line.state in ARRIVED:
-        tx.save(replace(plan, state=PlanState.BOUGHT))
-    elif line.state in ENDED_LINE_STATES:
-        tx.save(replace(plan, state=PlanState.DROPPED))
-    else:
-        return
-    tx.enqueue("forecast", line.household_id, line.supply_id, due_us=now_us)
-
-
-def _moved_on(
-    tx: Transaction,
-    order: Order,
-    attempt: Attempt,
-    lines: dict[str, OrderLine],
-    status: OrderStatus,
-    now_us: int,
-    *,
-    all_paid_back: bool,
-) -> Order:
-    """Return the order as it stands now, and tell the household what it must hear."""
-    state = _order_state(lines, status, is_settled=all_paid_back and not to_bill(tx, attempt))
-    if state is not order.state and state in {OrderState.CANCELLED, OrderState.RETURNED}:
-        text = f"The shop ended the order: {status.message or state}."
-        tell(tx, order.household_id, "order_ended", text, f"orders/{order.id}", now_us)
-    if unpaid(tx, attempt):
-        state = OrderState.PAYMENT_DUE
-    late = order.late
-    on_its_way = state in {OrderState.PLACED, OrderState.SHIPPED}
-    if not late and on_its_way and now_us > status.promised_us + LATE_AFTER_US:
-        late = True
-        text = "A delivery is late. It was promised earlier; we keep looking."
-        tell(tx, order.household_id, "delivery_late", text, f"orders/{order.id}", now_us)
-    ended = state in {OrderState.CLOSED, OrderState.CANCELLED, OrderState.RETURNED, OrderState.LOST}
-    return replace(
-        order,
-        state=state,
-        late=late,
-        note=order.note if state is OrderState.PAYMENT_DUE else status.message,
-        promised_us=status.promised_us,
-        closed_us=order.closed_us or (now_us if ended else None),
-    )
-
-
-def _order_state(lines: dict[str, OrderLine], status: OrderStatus, *, is_settled: bool) -> OrderState:
-    """Return where the order stands by its lines; closed once every line and all money is."""
-    states = {line.state for line in lines.values()}
-    if states & {LineState.OPEN, LineState.SHIPPED}:
-        return OrderState.SHIPPED if status.parcels else OrderState.PLACED
-    if states <= {LineState.RETURNED}:
-        return OrderState.RETURNED
-    if states <= {LineState.CANCELLED}:
-        return OrderState.CANCELLED
-    if states <= {LineState.LOST, LineState.CANCELLED}:
-        return OrderState.LOST
-    return OrderState.CLOSED if states <= ENDED_LINE_STATES and is_settled else OrderState.DELIVERED
-
-
-def _settle_money(tx: Transaction, attempt: Attempt, lines: dict[str, OrderLine], now_us: int) -> None:
-    """Leave a row for each parcel to bill; once all is sent and billed, one to give the rest of the hold back."""
-    unbilled = to_bill(tx, attempt)
-    asked = {one.subject_id for one in tx.find(Operation, attempt.household_id, attempt_id=attempt.id)}
-    for shipment in unbilled:
-        # A capture that was asked for is looked up by sync; one that waits for its turn keeps its place.
-        if shipment.id not in asked and not tx.is_waiting("capture", shipment.id):
-            tx.enqueue("capture", attempt.household_id, shipment.id, due_us=now_us)
-    if attempt.state not in HOLDING:
-        return
-    all_sent = all(
-        line.state is not LineState.OPEN and (line.state is not LineState.SHIPPED or line.packs_shipped >= line.packs)
-        for line in lines.values()
-    )
-    if all_sent and not unbilled and not unpaid(tx, attempt):
-        tx.enqueue("release", attempt.household_id, attempt.id, due_us=now_us)
-
-
-def _pause_us(order: Order) -> int:
-    if order.state is OrderState.DELIVERED:
-        return WHILE_ON_THE_SHELF_US
-    return WHILE_LATE_US if order.late else WHILE_ON_ITS_WAY_US
+            look_again(tx, take_status(tx, order, status, now_us), now_us)

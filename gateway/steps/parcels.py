@@ -74,11 +74,11 @@ def _parcel(tx: Transaction, order: Order, lines: dict[str, OrderLine], parcel: 
             line, came = lines[sent.line_ref], _came(sent)
             _put_on_shelf(tx, line, came, delivered_us, now_us)
             if came < sent.packs:
-                text = f"{line.name}: {came} of {sent.packs} came. What is missing is refunded."
+                text = f"{line.name}: {came} of {sent.packs} came. What is missing is not billed, or given back."
                 tell(tx, line.household_id, "delivery_short", text, f"orders/{order.id}", now_us)
     if parcel.state == "lost":
         shipment = replace(shipment, state=ShipmentState.LOST)
-        text = "A parcel was lost on its way. What was debited for it comes back."
+        text = "A parcel was lost on its way. It is not billed, or what was debited for it comes back."
         tell(tx, order.household_id, "delivery_lost", text, f"orders/{order.id}", now_us)
     tx.save(shipment)
     return shipment

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from gateway.domain.order import Shipment
 from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
-from gateway.steps.billing import NOT_COUNTED, Billing, billing_of
+from gateway.steps.billing import NOT_COUNTED, Billing, billing_of, operations_for
 from gateway.steps.operations import begin_operation
 from gateway.steps.ports import Transaction
 
@@ -21,7 +21,7 @@ def owe_refund(
     tx: Transaction, attempt: Attempt, shipment: Shipment, amount_minor: int, *, now_us: int, because: str = ""
 ) -> Owed:
     """Write one refund for a parcel, once for each cause, never more than what is left of the parcel's own capture."""
-    operations = tx.find(Operation, attempt.household_id, attempt_id=attempt.id)
+    operations = operations_for(tx, attempt)
     subject_id = f"{shipment.id}/{because}" if because else shipment.id
     for one in operations:
         if one.kind is OperationKind.REFUND and one.subject_id == subject_id and one.state not in NOT_COUNTED:
@@ -29,16 +29,30 @@ def owe_refund(
     match billing_of(attempt, operations, shipment):
         case Billing.TO_COME:
             return Owed.WAITS
-        case Billing.DECLINED | Billing.NOTHING_LEFT:
+        case Billing.DECLINED | Billing.NOTHING_LEFT | Billing.NOT_OWED:
             return Owed.NOTHING
         case Operation() as captured:
-            amount_minor = min(amount_minor, captured.amount_minor - _given_back(operations, shipment))
+            return _write(tx, captured, operations, shipment, subject_id, amount_minor, now_us=now_us)
+
+
+def _write(
+    tx: Transaction,
+    captured: Operation,
+    operations: list[Operation],
+    shipment: Shipment,
+    subject_id: str,
+    amount_minor: int,
+    *,
+    now_us: int,
+) -> Owed:
+    amount_minor = min(amount_minor, captured.amount_minor - _given_back(operations, shipment))
     if amount_minor <= 0:
         return Owed.NOTHING
+    payer = tx.get(Attempt, captured.household_id, captured.attempt_id)
     operation = begin_operation(
-        tx, attempt, OperationKind.REFUND, subject_id, amount_minor, now_us=now_us, sent_wall_us=None
+        tx, payer, OperationKind.REFUND, subject_id, amount_minor, now_us=now_us, sent_wall_us=None
     )
-    tx.enqueue("refund", attempt.household_id, operation.id, due_us=now_us)
+    tx.enqueue("refund", captured.household_id, operation.id, due_us=now_us)
     return Owed.WRITTEN
 
 

@@ -47,9 +47,6 @@ def ask_later(
         for_review(tx, operation, f"still unknown after {operation.syncs} questions: {note}", now_us=now_us)
         return
     tx.save(replace(operation, state=state, note=note))
-    attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
-    if operation.kind is OperationKind.AUTHORIZE and attempt.state in {AttemptState.CREATED, AttemptState.UNKNOWN}:
-        tx.save(replace(attempt, state=AttemptState.UNKNOWN))
     wait_us = SYNC_AFTER_S[operation.syncs] * SECOND_US
     tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us, not_before_wall_us=wall_us + wait_us)
 

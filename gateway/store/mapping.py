@@ -48,6 +48,7 @@ ROWS: dict[type, type[Any]] = {
     records.MerchantAccount: tables.MerchantRow,
     records.Notice: tables.NoticeRow,
     records.Message: tables.MessageRow,
+    records.Act: tables.ActRow,
 }
 
 

@@ -19,7 +19,7 @@ from gateway.store.tables.payment import (
     PostingRow,
     ReservationRow,
 )
-from gateway.store.tables.records import AdapterStateRow, CursorRow, MerchantRow, MessageRow, NoticeRow, WorkRow
+from gateway.store.tables.records import ActRow, AdapterStateRow, CursorRow, MerchantRow, MessageRow, NoticeRow, WorkRow
 from gateway.store.tables.replenishment import ForecastRow, ForecastStateRow, PlanRow, PolicyRow, SecondOpinionRow
 from gateway.store.tables.stock import (
     DeviceRow,
@@ -35,6 +35,7 @@ from gateway.store.tables.stock import (
 
 __all__ = [
     "AccountRow",
+    "ActRow",
     "AdapterStateRow",
     "ApiTokenRow",
     "ApprovalRow",

@@ -1,6 +1,6 @@
 """Orders at merchants and their shipments."""
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from gateway.store.tables.columns import Owned, big, maybe_big, of
@@ -36,6 +36,8 @@ class OrderRow(Owned, table=True):
     looks: int
     note: str
     created_us: int = big()
+    cancel_asked_us: int | None = maybe_big()
+    abandoned_us: int | None = maybe_big()
 
 
 class OrderLineRow(Owned, table=True):
@@ -76,3 +78,4 @@ class ShipmentRow(Owned, table=True):
     currency: str = Field(max_length=3)
     shipped_us: int = big()
     delivered_us: int | None = maybe_big()
+    missing_minor: int = Field(default=0, sa_type=BigInteger)

@@ -16,6 +16,7 @@ class PaymentMethodRow(Owned, table=True):
     state: str
     rank: int
     created_us: int = big()
+    note: str = ""
 
 
 class MandateRow(Owned, table=True):
@@ -35,6 +36,11 @@ class MandateRow(Owned, table=True):
     price_tolerance_percent: float
     valid_from_us: int = big()
     valid_until_us: int | None = maybe_big()
+    confirm_url: str = ""
+    note: str = ""
+    sent_wall_us: int | None = maybe_big()
+    looks: int = 0
+    replaces_id: str | None = None
 
 
 class AttemptRow(Owned, table=True):
@@ -50,8 +56,8 @@ class AttemptRow(Owned, table=True):
             "household_id",
             "cart_id",
             unique=True,
-            sqlite_where=text("state NOT IN ('voided', 'declined', 'expired')"),
-            postgresql_where=text("state NOT IN ('voided', 'declined', 'expired')"),
+            sqlite_where=text("state NOT IN ('voided', 'declined', 'expired', 'replaced')"),
+            postgresql_where=text("state NOT IN ('voided', 'declined', 'expired', 'replaced')"),
         ),
     )
     cart_id: str
@@ -63,6 +69,7 @@ class AttemptRow(Owned, table=True):
     state: str
     note: str
     created_us: int = big()
+    hold_expires_us: int | None = maybe_big()
 
 
 class ReservationRow(Owned, table=True):
@@ -109,6 +116,7 @@ class OperationRow(Owned, table=True):
     sent_wall_us: int | None = maybe_big()
     closed_us: int | None = maybe_big()
     syncs: int
+    answered_us: int | None = maybe_big()
 
 
 class AccountRow(Owned, table=True):

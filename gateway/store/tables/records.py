@@ -47,6 +47,17 @@ class MessageRow(Owned, table=True):
     read_us: int | None = maybe_big()
 
 
+class ActRow(Owned, table=True):
+    __tablename__ = "act"
+    __table_args__ = (of_household(), Index("act_by_subject", "household_id", "subject"))
+    by: str
+    verb: str
+    subject: str
+    reason: str
+    evidence: str
+    at_us: int = big()
+
+
 class WorkRow(SQLModel, table=True):
     """What is due: one row per step and subject. Claims raise the fence; settling checks it."""
 

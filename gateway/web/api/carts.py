@@ -8,6 +8,7 @@ from gateway.domain.cart import Cart, CartState
 from gateway.domain.order import Order, OrderState
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.approve import Approve, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
+from gateway.steps.cancel import cancel_order
 from gateway.web.api.paging import Paged, read_page
 from gateway.web.api.schemas.carts import (
     ApproveWish,
@@ -114,6 +115,15 @@ def get_order(who: ApiMember, web: Web, order_id: str) -> OrderBody:
     """Return one order with its parcels."""
     with web.unit_of_work.read() as tx:
         now_us, wall_us = web.clock.now_us(), web.clock.wall_us()
+        return OrderBody.of(order_view(tx, who.household_id, order_id, now_us=now_us, wall_us=wall_us))
+
+
+@router.post("/orders/{order_id}/cancel", tags=["orders"], responses=answers(ORDER_EXAMPLE, 403, 404, 409))
+def cancel_order_there(who: ApiMember, web: Web, order_id: str) -> OrderBody:
+    """Ask the shop to cancel an order it has not sent; the hold is given back once the shop has confirmed."""
+    now_us, wall_us = web.clock.now_us(), web.clock.wall_us()
+    with web.unit_of_work.begin() as tx:
+        cancel_order(tx, who.member, order_id, now_us=now_us)
         return OrderBody.of(order_view(tx, who.household_id, order_id, now_us=now_us, wall_us=wall_us))
 
 

@@ -25,7 +25,7 @@ from gateway.domain.payment import (
     Posting,
     Reservation,
 )
-from gateway.domain.records import Message, Notice
+from gateway.domain.records import Act, Message, Notice
 from gateway.domain.replenishment import Forecast, ForecastState, Plan, Policy, SecondOpinion
 from gateway.domain.stock import (
     Device,
@@ -83,6 +83,7 @@ ENTITIES: dict[str, type[Any]] = {
     "shipments": Shipment,
     "notices": Notice,
     "messages": Message,
+    "acts": Act,
 }
 """Every kind of row a household owns, by its name in the document."""
 

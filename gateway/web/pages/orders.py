@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Response
 
+from gateway.steps.cancel import cancel_order
 from gateway.web.pages.versions import household_version
-from gateway.web.pages.visit import Visiting
+from gateway.web.pages.visit import Visiting, back
 from gateway.web.views import order_view, orders_view, payment_chain, waiting_carts
 
 router = APIRouter()
@@ -37,6 +38,13 @@ def order_page(visiting: Visiting, order_id: str) -> Response:
             "version": household_version(tx, household_id),
         },
     )
+
+
+@router.post("/orders/{order_id}/cancel")
+def cancel(visiting: Visiting, order_id: str) -> Response:
+    """Ask the shop to call the order off."""
+    visiting.change(lambda tx: cancel_order(tx, visiting.member, order_id, now_us=visiting.now_us))
+    return back(f"/orders/{order_id}", "cancel-asked")
 
 
 @router.get("/payments/{attempt_id}")

@@ -16,6 +16,7 @@ from gateway.web.sessions import SignedIn
 from gateway.web.views import household_header
 
 DONE = {
+    "cancel-asked": "The shop is asked to cancel. Nothing changes until it has confirmed.",
     "device-frozen": "The device is frozen. It is still heard, and nothing is bought on its word.",
     "device-removed": "The device is removed. It is no longer let in; what it said is kept.",
     "device-unfrozen": "The device counts again.",

@@ -21,7 +21,6 @@ MAX_PAYMENTS = 50
 
 
 ATTEMPT_WORDS = {
-    AttemptState.CREATED: "About to be asked for",
     AttemptState.UNKNOWN: "Outcome not known yet; we are asking",
     AttemptState.REQUIRES_ACTION: "Needs your confirmation at the provider",
     AttemptState.AUTHORIZED: "Held",
@@ -30,6 +29,7 @@ ATTEMPT_WORDS = {
     AttemptState.VOIDED: "Released, nothing debited",
     AttemptState.DECLINED: "Declined",
     AttemptState.EXPIRED: "Expired, nothing debited",
+    AttemptState.REPLACED: "Debited in part, the rest by a later payment",
     AttemptState.MANUAL_REVIEW: "Looked at by a person",
 }
 

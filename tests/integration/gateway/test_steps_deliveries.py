@@ -251,7 +251,63 @@ def test_a_lost_parcel_is_refunded_whole_and_its_supply_planned_anew(open_rig: O
     assert rig.differences() == []
 
 
-def test_a_parcel_that_was_lost_before_it_was_billed_is_billed_and_refunded_or_neither(open_rig: OpenRig) -> None:
+def test_a_parcel_known_lost_before_it_was_billed_is_never_debited(open_rig: OpenRig) -> None:
+    rig = open_with_order(open_rig)
+    rig.shop.ship()
+    rig.shop.lose()
+    rig.pass_days(0.5)
+    assert (rig.bank.captures, rig.bank.refunds, rig.bank.held_minor) == ({}, {}, 0)
+    assert rig.rows(Order)[0].state is OrderState.LOST
+    assert rig.rows(Attempt)[0].state is AttemptState.VOIDED
+    assert rig.rows(OrderLine)[0].packs_refunded == PACKS
+    assert rig.differences() == []
+
+
+def test_a_parcel_lost_after_its_capture_was_asked_for_is_refunded_once_that_is_known(open_rig: OpenRig) -> None:
+    rig = open_with_order(open_rig)
+    total = rig.the(Order).total_minor
+    rig.bank.fail("capture", "delayed")
+    rig.shop.ship()
+    rig.clock.advance(HOUR_US)
+    for _ in range(3):
+        rig.run_round()
+    rig.shop.lose()
+    rig.enqueue("observe", rig.the(Order).id)
+    rig.run_round()
+    assert rig.bank.refunds == {}
+    rig.bank.deliver()
+    rig.pass_days(0.5)
+    assert [amount.amount_minor for _, amount in rig.bank.captures.values()] == [total]
+    assert [amount.amount_minor for _, amount in rig.bank.refunds.values()] == [total]
+    assert rig.differences() == []
+
+
+def test_of_a_parcel_that_came_short_before_it_was_billed_only_what_came_is_debited(open_rig: OpenRig) -> None:
+    rig = open_with_order(open_rig)
+    total = rig.the(Order).total_minor
+    rig.shop.ship()
+    rig.shop.deliver(lacking=1)
+    rig.pass_days(0.5)
+    assert [amount.amount_minor for _, amount in rig.bank.captures.values()] == [total - 120]
+    assert rig.bank.refunds == {}
+    assert (rig.the(OrderLine).packs_delivered, rig.the(OrderLine).packs_refunded) == (PACKS - 1, 1)
+    rig.shop.orders[rig.shop.only].state = "returned"
+    rig.pass_days(0.6)
+    assert rig.bank.debited_minor == 0
+    assert rig.differences() == []
+
+
+def test_what_came_back_to_the_shop_before_it_was_billed_is_never_debited(open_rig: OpenRig) -> None:
+    rig = open_with_order(open_rig)
+    rig.shop.ship()
+    rig.shop.deliver(lacking=1)
+    rig.shop.orders[rig.shop.only].state = "returned"
+    rig.pass_days(0.5)
+    assert (rig.bank.captures, rig.bank.held_minor) == ({}, 0)
+    assert rig.rows(Order)[0].state is OrderState.RETURNED
+
+
+def test_a_parcel_lost_while_its_capture_fails_is_billed_and_refunded_or_neither(open_rig: OpenRig) -> None:
     rig = open_with_order(open_rig)
     rig.bank.fail("capture", "not_sent", "lost", "decline")
     rig.shop.ship()
