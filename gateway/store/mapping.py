@@ -85,8 +85,8 @@ def columns(entity: Any) -> tuple[str, ...]:
 
 
 def to_entity(entity: Any, row: Any) -> Any:
-    """Return the entity a row holds; `row` has the columns as attributes."""
-    values = {name: getattr(row, name) for name in columns(entity)}
+    """Return the entity a row holds; `row` has the columns in the order of the entity's fields."""
+    values = dict(zip(columns(entity), row, strict=True))
     for name, reader in _readers(entity):
         if values[name] is not None:
             values[name] = reader(values[name])

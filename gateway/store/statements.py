@@ -37,13 +37,18 @@ def table(entity: Any) -> Any:
     return mapping.row_type(entity).__table__
 
 
+def _select(entity: Any) -> Select[Any]:
+    """Return the statement that reads whole rows, the columns in the order of the entity's fields."""
+    return select(*(table(entity).c[name] for name in mapping.columns(entity)))
+
+
 @cache
 def find(
     entity: Any, compared: tuple[tuple[str, Comparison], ...], *, scoped: bool, newest_first: bool, has_before: bool
 ) -> Select[Any]:
     """Return the statement that reads an entity's rows by these columns, ordered by id and limited."""
     rows = table(entity)
-    query = select(rows).where(*_comparisons(rows, compared, scoped=scoped))
+    query = _select(entity).where(*_comparisons(rows, compared, scoped=scoped))
     if has_before:
         query = query.where(rows.c.id < bindparam(BEFORE))
     order = rows.c.id.desc() if newest_first else rows.c.id
@@ -64,7 +69,7 @@ def count(entity: Any, compared: tuple[str, ...], *, scoped: bool) -> Select[Any
 def seek(entity: Any) -> Select[Any]:
     """Return the statement that reads one row by its id, of one household where it belongs to one."""
     rows = table(entity)
-    query = select(rows).where(rows.c.id == bindparam("id"))
+    query = _select(entity).where(rows.c.id == bindparam("id"))
     return query.where(rows.c.household_id == bindparam(HOUSEHOLD)) if "household_id" in rows.c else query
 
 
@@ -80,7 +85,7 @@ def page(entity: Any, compared: tuple[tuple[str, Comparison], ...], *, scoped: b
     rows = table(entity)
     names = place(entity, scoped=scoped)
     order = [rows.c[name] for name in names]
-    query = select(rows).where(*_comparisons(rows, compared, scoped=scoped))
+    query = _select(entity).where(*_comparisons(rows, compared, scoped=scoped))
     if not is_first:
         query = query.where(tuple_(*order) > tuple_(*(bindparam(AFTER + name) for name in names)))
     return query.order_by(*order).limit(bindparam(LIMIT))
@@ -110,26 +115,37 @@ def add(entity: Any) -> Insert:
 
 @cache
 def save(entity: Any) -> Update:
-    """Return the statement that writes a row back by its key; the key itself is not written again.
+    """Return the statement that writes a row back by its key; its parameters are `changes_of` and `key_of`.
 
-    SQLite would look for a changed key through every table that refers to it, once for each.
+    The key itself is not written again, and no parameter may bear its name: SQLite would look for a changed key through
+    every table that refers to it, once for each.
     """
     rows = table(entity)
-    key = [column.name for column in rows.primary_key.columns]
-    changes: dict[str, Any] = {column.name: bindparam(column.name) for column in rows.columns if column.name not in key}
-    return update(rows).where(*(rows.c[name] == bindparam(KEY + name) for name in key)).values(changes)
+    changes: dict[str, Any] = {name: bindparam(name) for name in mapping.columns(entity) if name not in key(entity)}
+    return update(rows).where(*(rows.c[name] == bindparam(KEY + name) for name in key(entity))).values(changes)
 
 
 @cache
 def remove(entity: Any) -> Delete:
     """Return the statement that deletes one row by its key."""
     rows = table(entity)
-    return delete(rows).where(*(column == bindparam(KEY + column.name) for column in rows.primary_key.columns))
+    return delete(rows).where(*(rows.c[name] == bindparam(KEY + name) for name in key(entity)))
+
+
+@cache
+def key(entity: Any) -> tuple[str, ...]:
+    """Return the names of the columns that are the rows' key."""
+    return tuple(column.name for column in table(entity).primary_key.columns)
 
 
 def key_of(entity: Any, values: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters that name a row by its key."""
-    return {KEY + column.name: values[column.name] for column in table(entity).primary_key.columns}
+    return {KEY + name: values[name] for name in key(entity)}
+
+
+def changes_of(entity: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that write all of a row but its key."""
+    return {name: value for name, value in values.items() if name not in key(entity)}
 
 
 # Work

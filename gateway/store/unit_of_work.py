@@ -107,7 +107,8 @@ class SqlTransaction:
     def save(self, entity: object) -> None:
         kind: Any = type(entity)
         values = mapping.to_values(entity)
-        changed = self.connection.execute(statements.save(kind), values | statements.key_of(kind, values))
+        parameters = statements.changes_of(kind, values) | statements.key_of(kind, values)
+        changed = self.connection.execute(statements.save(kind), parameters)
         if changed.rowcount != 1:
             raise NotFound(kind.__name__.lower(), values["id"])
 

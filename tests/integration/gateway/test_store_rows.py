@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
@@ -22,7 +22,7 @@ from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Plan, PlanState
 from gateway.domain.stock import Device, Reading, Supply, Verdict
 from gateway.steps.ports import TooManyRows, Transaction
-from gateway.store import mapping, migrate, unit_of_work
+from gateway.store import mapping, migrate, statements, unit_of_work
 from gateway.store.engine import open_engine, sqlite_url
 from gateway.store.vault import Vault, VaultError
 from tests.builders import HOME, IN_ORDER, WITHOUT_HOUSEHOLD, build, whole_story
@@ -46,6 +46,19 @@ def test_an_entity_comes_back_as_it_was_written(open_rig: OpenRig, kind: type[An
     with rig.store.read() as tx:
         assert tx.get(kind, HOME, written.id) == written
         assert tx.find(kind, None, id=written.id) == [written]
+
+
+@pytest.mark.parametrize("kind", IN_ORDER, ids=lambda kind: kind.__name__)
+def test_a_key_is_not_written_again_for_sqlite_would_look_for_it_in_every_table(
+    open_rig: OpenRig, kind: type[Any]
+) -> None:
+    rig = open_rig(*whole_story())
+    said: list[str] = []
+    event.listen(rig.engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: said.append(statement))
+    rig.save(build(kind))
+    (update,) = [one for one in said if one.startswith("UPDATE")]
+    written = update.partition(" SET ")[2].partition(" WHERE ")[0]
+    assert [name for name in statements.key(kind) if f"{name}=?" in written.split(", ")] == []
 
 
 @pytest.mark.parametrize("kind", [kind for kind in IN_ORDER if kind not in WITHOUT_HOUSEHOLD], ids=lambda k: k.__name__)
