@@ -271,9 +271,19 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a provider can do, so that no step needs to know its name."""
+class AccountPrompt:
+    """What a person is asked for to link an account: the field's `label`, and what to write there."""
 
+    label: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider is called and can do, so that no step and no page needs to know its name."""
+
+    title: str  # what people call it
+    account: AccountPrompt | None  # None: nothing is asked, the gateway names the household's one account itself
     currencies: frozenset[str] | None  # None: every currency
     manual_capture: bool  # authorize truly holds; else it only checks and remembers, and capture may still be declined
     partial_capture: bool  # a capture below the held amount

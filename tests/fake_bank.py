@@ -8,6 +8,7 @@ from typing import Literal
 
 from gateway.domain.payment import PaymentMethod
 from payments.adapter import (
+    AccountPrompt,
     Authorize,
     Authorized,
     Capabilities,
@@ -89,6 +90,8 @@ class FakeBank:
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
+            title="Sandbox bank",
+            account=AccountPrompt("Account at the bank", "The name the bank gave you."),
             currencies=None,
             manual_capture=True,
             partial_capture=True,
@@ -256,6 +259,10 @@ class FakeProviders:
     """The one bank under every adapter name; tokens are only marked as sealed."""
 
     bank: FakeBank
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("sandbox",)
 
     def open(self, name: str) -> FakeBank:
         assert name

@@ -1,15 +1,20 @@
 """A client that speaks HTTP to the web application in this process, in the order a test reads."""
 
 import asyncio
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
 
 import httpx
 
 from gateway.domain.household import Member
-from gateway.steps.ports import Inbox, Merchants, PaymentProviders, Services
+from gateway.steps.ports import Inbox, Merchants, Services
 from gateway.web import WebServices, create_app, issue_api_token
 from gateway.web.sessions import open_session
+from payments.adapter import PaymentAdapter
+from payments.adapters.balance import BalanceAdapter
+from payments.memory import MemoryContext
+from tests.fake_bank import FakeBank, FakeProviders
 from tests.fakes import FakeClock, FakeUnitOfWork
 
 Sent: TypeAlias = Any
@@ -23,6 +28,20 @@ class Unused:
     """Stands where a test's path does not lead; any use of it fails."""
 
 
+@dataclass
+class TwoProviders(FakeProviders):
+    """A bank that asks for an account, and the balance the gateway keeps itself."""
+
+    balance: BalanceAdapter = field(default_factory=lambda: BalanceAdapter(MemoryContext()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("balance", "sandbox")
+
+    def open(self, name: str) -> PaymentAdapter:  # type: ignore[override]  # the bank is one of them
+        return self.balance if name == "balance" else super().open(name)
+
+
 def services_of(unit_of_work: FakeUnitOfWork, clock: FakeClock, *, undo_us: int = UNDO_US) -> Services:
     """What the steps are handed when nothing outside may be called."""
     unused = Unused()
@@ -31,7 +50,7 @@ def services_of(unit_of_work: FakeUnitOfWork, clock: FakeClock, *, undo_us: int 
         clock=clock,
         inbox=cast("Inbox", unused),
         merchants=cast("Merchants", unused),
-        providers=cast("PaymentProviders", unused),
+        providers=TwoProviders(FakeBank()),
         undo_us=undo_us,
     )
 

@@ -97,7 +97,7 @@ def furnish(gateway: Gateway, *, bank_port: int, shop_id: str, seed: int) -> Res
         add_member(tx, owner, name="Luis Marín", email="luis@example.org", role=Role.APPROVER, now_us=now_us)
     tenants = [_move_in(gateway, owner, kind, name, room, now_us) for kind, name, room in DEVICES]
     _stock_up(gateway, owner, shop_id, now_us)
-    account = f"ana-{seed}"
+    account = account_name(seed)
     _open_account(gateway, bank_port, account)
     mandate = link_account(
         gateway.services,
@@ -111,12 +111,17 @@ def furnish(gateway: Gateway, *, bank_port: int, shop_id: str, seed: int) -> Res
         gateway.services,
         owner,
         adapter_name="balance",
-        token=household.id,
+        token="",
         label="Household balance",
         limits=LIVE_LIMITS,
     )
     top_up(gateway.services, owner, balance.payment_method_id, STORED_BALANCE_MINOR)
     return Resident(household.id, owner.id, mandate.id, tenants)
+
+
+def account_name(seed: int) -> str:
+    """Return what the demonstration's bank calls the household's account there."""
+    return f"ana-{seed}"
 
 
 def let_mandate_decide(gateway: Gateway, resident: Resident, *, standing: bool) -> None:

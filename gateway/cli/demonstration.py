@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from devices.clock import ClockFile, ClockSetting, RealClock, write_clock
 from gateway.assembly import Gateway, assemble, configure_logging, make_intake, make_worker, seal_merchant
-from gateway.cli.demo_household import Resident, answer_carts, furnish, let_mandate_decide
+from gateway.cli.demo_household import Resident, account_name, answer_carts, furnish, let_mandate_decide
 from gateway.cli.installation import initialise
 from gateway.cli.operate import listen, run_web, running_worker
 from gateway.cli.processes import Simulator
@@ -278,7 +278,9 @@ class Demonstration:
 
     def _settings(self, story: Story, *, web_port: int, undo_seconds: float) -> Settings:
         """Write this run's settings where the other commands find them, and read them back."""
-        bank = {"url": f"http://127.0.0.1:{_port(self._bank)}"} if self._bank is not None else {}
+        bank = {"account_hint": f"The demonstration's bank knows one account: {account_name(story.seed)}"}
+        if self._bank is not None:
+            bank["url"] = f"http://127.0.0.1:{_port(self._bank)}"
         own = {"token": story.bank_token, "notice_secret": story.notice_secret}
         write_env_file(
             self._dir,

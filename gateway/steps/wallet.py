@@ -51,7 +51,11 @@ class Limits:
 def link_account(
     services: Services, member: Member, *, adapter_name: str, token: str, label: str, limits: Limits
 ) -> Mandate:
-    """Link an account and ask its provider for the mandate; raises Invalid when the provider refuses."""
+    """Link an account and ask its provider for the mandate; raises Invalid when the provider refuses.
+
+    Where the provider asks for no account (its capabilities say so), `token` is left aside: the household has one
+    account there and nobody can name another's.
+    """
     member.may_administer("link an account")
     limits.checked()
     provider = _provider(services, adapter_name)
@@ -61,6 +65,9 @@ def link_account(
         methods = tx.find(PaymentMethod, household.id)
         if len(methods) >= MAX_METHODS:
             raise Invalid("account", f"at most {MAX_METHODS} accounts; unlink one first")
+        token = _account_token(provider, token, household)
+        if provider.capabilities.account is None and _is_linked(methods, adapter_name):
+            raise Invalid("adapter", f"{provider.capabilities.title} is linked already")
         method_id = tx.new_id()
         method = PaymentMethod(
             id=method_id,
@@ -182,6 +189,18 @@ def _mandate(tx: Transaction, method: PaymentMethod, limits: Limits, now_us: int
         valid_from_us=now_us,
         valid_until_us=None if limits.valid_days is None else now_us + limits.valid_days * DAY_US,
     )
+
+
+def _account_token(provider: adapter.PaymentAdapter, written: str, household: Household) -> str:
+    if provider.capabilities.account is None:
+        return household.id
+    if not written.strip():
+        raise Invalid("account", "fill this in")
+    return written.strip()
+
+
+def _is_linked(methods: list[PaymentMethod], adapter_name: str) -> bool:
+    return any(method.adapter == adapter_name and method.state is not MethodState.REVOKED for method in methods)
 
 
 def _provider(services: Services, name: str) -> adapter.PaymentAdapter:

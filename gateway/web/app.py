@@ -15,8 +15,7 @@ from starlette.types import Scope
 from gateway.web import api, notices, pages, problems
 from gateway.web.api.schemas.common import PROBLEM_SCHEMA
 from gateway.web.identity import Gate
-from gateway.web.pages.rendering import answer
-from gateway.web.problems import Problem
+from gateway.web.pages.errors import error_page
 from gateway.web.security import Guard
 from gateway.web.services import WebServices
 
@@ -42,7 +41,7 @@ def create_app(services: WebServices) -> FastAPI:
     # The last added is the first to see a request: the guard also puts its headers on what is compressed.
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESS_FROM_BYTES)
     app.add_middleware(Guard, base_url=services.base_url, secure=services.secure_cookies)
-    problems.install(app, _error_page)
+    problems.install(app, error_page)
     app.include_router(api.router)
     app.include_router(notices.router)
     app.include_router(pages.router, include_in_schema=False)
@@ -76,11 +75,6 @@ class Assets(StaticFiles):
         versioned = "v" in parse_qs(scope["query_string"].decode("latin-1"))
         response.headers["Cache-Control"] = FOR_EVER if versioned else FOR_AN_HOUR
         return response
-
-
-def _error_page(request: Request, problem: Problem) -> Response:
-    context = {"problem": problem}
-    return answer(request, "error.html", context, status=problem.status, headers=problems.headers_of(problem))
 
 
 def _operation_id(route: APIRoute) -> str:

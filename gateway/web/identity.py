@@ -47,6 +47,11 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
+def session_cookie(request: Request) -> str | None:
+    """Return the session's cookie as the browser sent it; whether it still stands is not asked."""
+    return request.cookies.get(cookie_name(secure=web_services(request).secure_cookies))
+
+
 def signed_in(request: Request) -> SignedIn | None:
     """Return who asks: by bearer token if one is sent, else by the session's cookie; None for nobody."""
     web = web_services(request)
@@ -58,7 +63,7 @@ def signed_in(request: Request) -> SignedIn | None:
             return None
         with web.unit_of_work.read() as tx:
             return sessions.api_token_of(tx, token.strip(), wall_us=wall_us)
-    cookie = request.cookies.get(cookie_name(secure=web.secure_cookies))
+    cookie = session_cookie(request)
     if cookie is None:
         return None
     with web.unit_of_work.read() as tx:
@@ -135,7 +140,7 @@ def set_password(request: Request, who: SignedIn, password: str, *, present: str
     _count(gate.tries_by_email, who.member.email, wall_us)
     has_password = who.member.password_hash is not None
     if has_password and gate.passwords.member_with([who.member], present[:MAX_PASSWORD_CHARACTERS]) is None:
-        raise Invalid("present password", "it is not the one we know")
+        raise Invalid("present", "this is not your present password")
     hashed = gate.passwords.hash(password)
     with web.unit_of_work.begin() as tx:
         member = tx.get(Member, who.household_id, who.member.id)

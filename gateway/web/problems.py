@@ -5,8 +5,9 @@ with Retry-After, or 504 while its outcome is looked up. Wrong requests: 400 to 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import structlog
@@ -69,21 +70,32 @@ class NoRoom(Exception):
         self.retry_after_s = retry_after_s
 
 
+SAID_OF = {
+    "missing": "fill this in",
+    "float_parsing": "write a number",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "enum": "choose one of {expected}",
+}
+"""What pydantic's kinds of error mean to a person; a kind that is not here keeps its own message."""
+
 OURS = Problem(500, "internal", "Something went wrong", "The fault is ours and has been noted.")
 
-ErrorPage = Callable[[Request, Problem], Response]
+ErrorPage = Callable[[Request, Problem], Awaitable[Response]]
 
 
 def install(app: FastAPI, error_page: ErrorPage) -> None:
     """Let the application answer every error this way; `error_page` renders a problem for a person."""
 
-    def handle(request: Request, error: Exception) -> Response:
+    async def handle(request: Request, error: Exception) -> Response:
         if isinstance(error, SignInNeeded):
             return _to_sign_in(request, error)
         problem = problem_of(error)
         if problem.status == 500:
             log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
-        response = error_page(request, problem) if wants_page(request) else problem_response(request, problem)
+        response = await error_page(request, problem) if wants_page(request) else problem_response(request, problem)
         if problem.status == 500:
             # The outermost handler answers beyond the guard, which adds these to everything else.
             response.headers.update(SECURITY_HEADERS)
@@ -187,10 +199,19 @@ def _of_partner(error: PaymentError | MerchantError) -> Problem:
 
 def _of_validation(error: RequestValidationError) -> Problem:
     errors = tuple(
-        (".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]), str(one["msg"]))
+        (".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]), _said_of(one))
         for one in error.errors()[:MAX_ERRORS]
     )
     return Problem(422, "invalid", "Not possible", "The request is not as documented.", errors=errors)
+
+
+def _said_of(error: dict[str, Any]) -> str:
+    """Return what is wrong with one entry, in words for whoever wrote it."""
+    kind, facts = str(error["type"]), error.get("ctx", {})
+    if kind == "string_too_short" and facts.get("min_length") == 1:
+        kind = "missing"
+    words = SAID_OF.get(kind)
+    return str(error["msg"]) if words is None else words.format_map(facts)
 
 
 def _of_request(error: Unauthenticated | TooManyRequests | NoRoom | HTTPException) -> Problem:

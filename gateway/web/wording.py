@@ -104,6 +104,25 @@ def amount(quantity: float, unit: str) -> str:
     return f"{number(quantity)}{NO_BREAK}{unit}"
 
 
+def unit_name(unit: str) -> str:
+    """Return a unit as it stands beside a field: "pieces", "g".
+
+    >>> unit_name("piece"), unit_name("g"), unit_name("h")
+    ('pieces', 'g', 'hours')
+    """
+    return COUNTED_UNITS[unit][1] if unit in COUNTED_UNITS else unit
+
+
+def amount_in(quantity: float, unit: str) -> str:
+    r"""Return a quantity in exactly this unit, the one a person is asked to write in.
+
+    >>> amount_in(1000, "g"), amount_in(1, "piece"), amount_in(12, "piece")
+    ('1000\xa0g', '1\xa0piece', '12\xa0pieces')
+    """
+    name = COUNTED_UNITS[unit][0] if unit in COUNTED_UNITS and quantity == 1 else unit_name(unit)
+    return f"{quantity:g}{NO_BREAK}{name}"
+
+
 def unit_price(price_minor: int, size: float, unit: str, currency: str) -> str:
     r"""Return what one kg, l or piece of a pack costs; empty for a share of a whole, and below a minor unit.
 

@@ -68,6 +68,8 @@ class BalanceAdapter:
     """Every customer's balance, in the adapter's key-value state."""
 
     capabilities = Capabilities(
+        title="Stored balance",
+        account=None,
         currencies=None,
         manual_capture=True,
         partial_capture=True,

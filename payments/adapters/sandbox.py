@@ -1,6 +1,7 @@
 """The sandbox bank over HTTP (simulators/bank.py): a provider that can do everything, and goes wrong on demand.
 
-Settings: `url`, and `timeout_s` (10). Secrets: `token` opens the bank's interface, `notice_secret` signs its notices.
+Settings: `url`, `timeout_s` (10), `title` and `account_hint` (what people read when they link an account). Secrets:
+`token` opens the bank's interface, `notice_secret` signs its notices.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from payments.adapter import (
+    AccountPrompt,
     Authorize,
     AuthorizeOutcome,
     Capabilities,
@@ -55,6 +57,8 @@ from payments.errors import ConfigError, NoticeRejected, OutcomeUnknown, RateLim
 from payments.money import Money
 
 DEFAULT_TIMEOUT_S = 10.0
+TITLE = "Sandbox bank"
+ACCOUNT_HINT = "The name under which the bank opened the account. Never a card number."
 LONGEST_PAUSE_S = 3600.0
 MAX_NOTICE_BYTES = 65_536
 
@@ -74,20 +78,6 @@ Json = Mapping[str, str | int | None]
 class SandboxAdapter:
     """One bank; holds no state of its own."""
 
-    capabilities = Capabilities(
-        currencies=None,
-        manual_capture=True,
-        partial_capture=True,
-        multiple_captures=True,
-        void=True,
-        lookup_by_reference=True,
-        idempotency_window_s=None,
-        replays_5xx=False,
-        finality="final",
-        refund_right_days=0,
-        prenotify_days=0,
-    )
-
     def __init__(self, context: AdapterContext) -> None:
         self._context = context
         url = context.settings.get("url", "")
@@ -98,6 +88,21 @@ class SandboxAdapter:
             self._timeout_s = float(context.settings.get("timeout_s", DEFAULT_TIMEOUT_S))
         except ValueError as error:
             raise ConfigError("the sandbox adapter's setting timeout_s is a number of seconds") from error
+        self.capabilities = Capabilities(
+            title=context.settings.get("title", TITLE),
+            account=AccountPrompt("Account at the bank", context.settings.get("account_hint", ACCOUNT_HINT)),
+            currencies=None,
+            manual_capture=True,
+            partial_capture=True,
+            multiple_captures=True,
+            void=True,
+            lookup_by_reference=True,
+            idempotency_window_s=None,
+            replays_5xx=False,
+            finality="final",
+            refund_right_days=0,
+            prenotify_days=0,
+        )
 
     def setup_mandate(self, request: SetupMandate) -> SetupMandateOutcome:
         """Register the permission to debit."""

@@ -25,6 +25,11 @@ class Clock(Protocol):
 class PaymentProviders(Protocol):
     """The payment adapters this gateway works with, reached by name."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The adapters that are installed."""
+        ...
+
     def open(self, name: str) -> PaymentAdapter:
         """Return the adapter; raises payments' ConfigError for an unknown name."""
         ...

@@ -11,6 +11,7 @@ from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.order import OPEN_ORDER_STATES, Order
 from gateway.steps.approve import Approve, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
 from gateway.steps.ports import Transaction
+from gateway.web.pages.forms import shown_on
 from gateway.web.pages.rendering import answer, is_partial, render
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visit, Visiting
@@ -52,6 +53,7 @@ def cart_page(visiting: Visiting, cart_id: str) -> Response:
 
 
 @router.post("/carts/{cart_id}/approve")
+@shown_on(cart_page)
 def approve_cart(
     visiting: Visiting, cart_id: str, version: Annotated[int, Form()], method_id: Annotated[str | None, Form()] = None
 ) -> Response:
@@ -60,24 +62,28 @@ def approve_cart(
 
 
 @router.post("/carts/{cart_id}/skip")
+@shown_on(cart_page)
 def skip_cart(visiting: Visiting, cart_id: str) -> Response:
     """Not this time."""
     return _decide(visiting, cart_id, Skip())
 
 
 @router.post("/carts/{cart_id}/snooze")
+@shown_on(cart_page)
 def snooze_cart(visiting: Visiting, cart_id: str, until_us: Annotated[int, Form()]) -> Response:
     """Ask again later."""
     return _decide(visiting, cart_id, Snooze(until_us))
 
 
 @router.post("/carts/{cart_id}/undo")
+@shown_on(cart_page)
 def undo_cart(visiting: Visiting, cart_id: str) -> Response:
     """Take the yes back."""
     return _decide(visiting, cart_id, Undo())
 
 
 @router.post("/carts/{cart_id}/lines/{line_id}")
+@shown_on(cart_page)
 def edit_line(
     visiting: Visiting,
     cart_id: str,

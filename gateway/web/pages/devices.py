@@ -11,6 +11,7 @@ from gateway.domain.stock import Device, Slot, Supply
 from gateway.steps import equipment
 from gateway.steps.household import freeze_device
 from gateway.steps.ports import Transaction
+from gateway.web.pages.forms import shown_on
 from gateway.web.pages.rendering import answer
 from gateway.web.pages.visit import Visiting, back
 from gateway.web.views import device_view, devices_view
@@ -33,6 +34,7 @@ def new_device_page(visiting: Visiting) -> Response:
 
 
 @router.post("")
+@shown_on(new_device_page)
 def add_device(
     visiting: Visiting,
     kind: Annotated[str, Form(max_length=64)],
@@ -67,6 +69,7 @@ def device_page(visiting: Visiting, device_id: str) -> Response:
 
 
 @router.post("/{device_id}/slots/{slot_id}")
+@shown_on(device_page)
 def assign_slot(
     visiting: Visiting,
     device_id: str,
@@ -94,6 +97,7 @@ def assign_slot(
 
 
 @router.post("/{device_id}/freeze")
+@shown_on(device_page)
 def freeze(visiting: Visiting, device_id: str) -> Response:
     """Hear it, and buy nothing on its word."""
     visiting.change(lambda tx: freeze_device(tx, visiting.member, device_id, frozen=True, now_us=visiting.now_us))
@@ -101,6 +105,7 @@ def freeze(visiting: Visiting, device_id: str) -> Response:
 
 
 @router.post("/{device_id}/unfreeze")
+@shown_on(device_page)
 def unfreeze(visiting: Visiting, device_id: str) -> Response:
     """Let its word count again."""
     visiting.change(lambda tx: freeze_device(tx, visiting.member, device_id, frozen=False, now_us=visiting.now_us))
@@ -108,6 +113,7 @@ def unfreeze(visiting: Visiting, device_id: str) -> Response:
 
 
 @router.post("/{device_id}/remove")
+@shown_on(device_page)
 def remove(visiting: Visiting, device_id: str) -> Response:
     """Let it in no longer."""
     now_us = visiting.now_us

@@ -1,6 +1,7 @@
 """Money: linked accounts, what may be debited, the freeze, and the book of everything that moved."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Response
@@ -8,18 +9,21 @@ from fastapi.responses import StreamingResponse
 
 from gateway.domain.errors import Invalid
 from gateway.domain.household import Household
-from gateway.domain.payment import Mandate, MethodState, PaymentMethod
+from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.steps import wallet
 from gateway.steps.household import freeze_everything, freeze_method, unfreeze_everything
 from gateway.steps.ports import Transaction
-from gateway.web.pages.forms import amount_of, written
+from gateway.web.pages.forms import amount_of, shown_on, written
 from gateway.web.pages.visit import Visit, Visiting, back
-from gateway.web.views import MoneyView, ledger_csv, ledger_rows, money_view, payment_rows
+from gateway.web.views import MoneyView, book_page, ledger_csv, money_view, payment_rows
 from gateway.web.wording import money
+from payments.adapter import AccountPrompt
+from payments.errors import ConfigError
 
-ROWS_A_PAGE = 40
+ENTRIES_A_PAGE = 15
 LATEST_PAYMENTS = 6
 PERIOD_DAYS = 30
+REFUSED = "the provider refused this account; check what you wrote, or ask the provider why"
 
 router = APIRouter(prefix="/money")
 
@@ -33,16 +37,41 @@ def money_page(visiting: Visiting, account: str | None = None, before: str | Non
 def _context(visiting: Visit, tx: Transaction, account: str | None, before: str | None) -> dict[str, Any]:
     household_id = visiting.household_id
     view = money_view(tx, household_id, now_us=visiting.now_us)
-    rows = ledger_rows(tx, household_id, limit=ROWS_A_PAGE, account_id=account, before=before)
+    providers = _providers(visiting)
+    linked = {method.adapter for method in view.methods if method.state is not MethodState.REVOKED}
     return {
         "view": view,
         "headline": _headline(view),
-        "ledger": rows,
-        "older": rows[-1].id if len(rows) == ROWS_A_PAGE else None,
+        "book": book_page(tx, household_id, limit=ENTRIES_A_PAGE, account_id=account, before=before),
+        "is_newest": before is None,
+        "titles": {provider.name: provider.title for provider in providers},
+        "providers": [one for one in providers if one.prompt is not None or one.name not in linked],
         "payments": payment_rows(tx, household_id, limit=LATEST_PAYMENTS),
         "account_id": account,
         "written": written,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A payment adapter as a person chooses it; `prompt` says what it asks for, None: nothing."""
+
+    name: str
+    title: str
+    prompt: AccountPrompt | None
+
+
+def _providers(visiting: Visit) -> list[Provider]:
+    """Return the adapters that can be linked here; one whose settings are missing cannot."""
+    installed = visiting.web.steps.providers
+    found = []
+    for name in installed.names:
+        try:
+            can = installed.open(name).capabilities
+        except ConfigError:
+            continue
+        found.append(Provider(name, can.title, can.account))
+    return found
 
 
 def _headline(view: MoneyView) -> str:
@@ -68,6 +97,7 @@ def ledger_file(visiting: Visiting, account: str | None = None) -> Response:
 
 
 @router.post("/freeze")
+@shown_on(money_page)
 def freeze(visiting: Visiting) -> Response:
     """Stop everything that buys or debits."""
     visiting.change(lambda tx: freeze_everything(tx, visiting.member, now_us=visiting.now_us))
@@ -75,6 +105,7 @@ def freeze(visiting: Visiting) -> Response:
 
 
 @router.post("/unfreeze")
+@shown_on(money_page)
 def unfreeze(visiting: Visiting) -> Response:
     """Let it go on."""
     visiting.change(lambda tx: unfreeze_everything(tx, visiting.member, now_us=visiting.now_us))
@@ -82,13 +113,14 @@ def unfreeze(visiting: Visiting) -> Response:
 
 
 @router.post("/methods")
+@shown_on(money_page)
 def link_account(
     visiting: Visiting,
     adapter: Annotated[str, Form(max_length=64)],
     label: Annotated[str, Form(max_length=80)],
-    token: Annotated[str, Form(max_length=500)],
     per_order: Annotated[str, Form(max_length=20)],
     per_period: Annotated[str, Form(max_length=20)],
+    account: Annotated[str, Form(max_length=500)] = "",
     standing: Annotated[str, Form()] = "",
 ) -> Response:
     """Link an account under a mandate."""
@@ -96,17 +128,24 @@ def link_account(
         currency = tx.get(Household, visiting.household_id, visiting.household_id).currency
     limits = wallet.Limits(
         standing=standing == "yes",
-        per_order_minor=amount_of(per_order, currency),
-        per_period_minor=amount_of(per_period, currency),
+        per_order_minor=amount_of(per_order, currency, named="per_order"),
+        per_period_minor=amount_of(per_period, currency, named="per_period"),
         period_days=PERIOD_DAYS,
     )
-    wallet.link_account(
-        visiting.web.steps, visiting.member, adapter_name=adapter, token=token, label=label, limits=limits
+    if not label.strip():
+        raise Invalid("label", "fill this in")
+    mandate = wallet.link_account(
+        visiting.web.steps, visiting.member, adapter_name=adapter, token=account, label=label, limits=limits
     )
-    return back("/money", "linked")
+    if mandate.state is MandateState.REVOKED:
+        raise Invalid("account", REFUSED)
+    return back(
+        "/money", "linked" if mandate.state is MandateState.ACTIVE else "linking", f"method-{mandate.payment_method_id}"
+    )
 
 
 @router.post("/methods/{method_id}/unlink")
+@shown_on(money_page)
 def unlink_account(visiting: Visiting, method_id: str) -> Response:
     """Revoke an account's mandates and forget how to debit it."""
     wallet.unlink_account(visiting.web.steps, visiting.member, method_id)
@@ -114,6 +153,7 @@ def unlink_account(visiting: Visiting, method_id: str) -> Response:
 
 
 @router.post("/methods/{method_id}/freeze")
+@shown_on(money_page)
 def freeze_account(visiting: Visiting, method_id: str) -> Response:
     """Debit nothing from one account."""
     visiting.change(lambda tx: freeze_method(tx, visiting.member, method_id, frozen=True))
@@ -121,6 +161,7 @@ def freeze_account(visiting: Visiting, method_id: str) -> Response:
 
 
 @router.post("/methods/{method_id}/unfreeze")
+@shown_on(money_page)
 def unfreeze_account(visiting: Visiting, method_id: str) -> Response:
     """Let one account be debited again."""
     visiting.change(lambda tx: freeze_method(tx, visiting.member, method_id, frozen=False))
@@ -128,6 +169,7 @@ def unfreeze_account(visiting: Visiting, method_id: str) -> Response:
 
 
 @router.post("/methods/{method_id}/top-up")
+@shown_on(money_page)
 def top_up(visiting: Visiting, method_id: str, amount: Annotated[str, Form(max_length=20)]) -> Response:
     """Add money to a stored balance."""
     with visiting.web.unit_of_work.read() as tx:
@@ -137,6 +179,7 @@ def top_up(visiting: Visiting, method_id: str, amount: Annotated[str, Form(max_l
 
 
 @router.post("/mandates/{mandate_id}")
+@shown_on(money_page)
 def set_limits(
     visiting: Visiting,
     mandate_id: str,
@@ -154,8 +197,8 @@ def set_limits(
         mandate = tx.get(Mandate, visiting.household_id, mandate_id)
         limits = wallet.Limits(
             standing=standing == "yes",
-            per_order_minor=amount_of(per_order, mandate.currency),
-            per_period_minor=amount_of(per_period, mandate.currency),
+            per_order_minor=amount_of(per_order, mandate.currency, named="per_order"),
+            per_period_minor=amount_of(per_period, mandate.currency, named="per_period"),
             period_days=mandate.period_days,
             per_merchant_minor=mandate.per_merchant_minor,
             price_tolerance_percent=price_tolerance_percent,

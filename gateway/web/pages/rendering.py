@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gateway.web.pages.charts import chart_json, sketch
-from gateway.web.wording import money
+from gateway.web.wording import money, unit_name
 
 HERE = Path(__file__).resolve().parent.parent
 STATIC = HERE / "static"
@@ -43,7 +43,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals.update(icon=icon, asset=asset, sketch=sketch, chart_json=chart_json, money=money)
+    env.globals.update(icon=icon, asset=asset, sketch=sketch, chart_json=chart_json, money=money, unit_name=unit_name)
     return env
 
 
@@ -61,7 +61,8 @@ def theme_of(request: Request) -> str:
 def came_from(request: Request) -> str:
     """Return the page of ours that led here, else the first one: where an error leads back to."""
     path = request.headers.get("referer", "").removeprefix(str(request.base_url).rstrip("/"))
-    return path if path.startswith("/") and not path.startswith("//") else "/"
+    leads_on = path.startswith("/") and not path.startswith("//") and path.partition("?")[0] != request.url.path
+    return path if leads_on else "/"
 
 
 def answer(

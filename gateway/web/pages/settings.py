@@ -12,6 +12,7 @@ from gateway.steps.household import add_member, change_role, rename_household
 from gateway.steps.ports import Transaction
 from gateway.web import identity, sessions
 from gateway.web.identity import MIN_PASSWORD_CHARACTERS, local_path
+from gateway.web.pages.forms import shown_on
 from gateway.web.pages.rendering import THEMES, answer
 from gateway.web.pages.visit import Visit, Visiting, back
 from gateway.web.views import member_rows
@@ -107,6 +108,7 @@ def set_theme(request: Request, theme: Annotated[str, Form()]) -> Response:
 
 
 @router.post("/settings/household")
+@shown_on(settings_page)
 def rename(visiting: Visiting, name: Annotated[str, Form(max_length=80)]) -> Response:
     """Give the household another name."""
     visiting.change(lambda tx: rename_household(tx, visiting.member, name))
@@ -114,6 +116,7 @@ def rename(visiting: Visiting, name: Annotated[str, Form(max_length=80)]) -> Res
 
 
 @router.post("/settings/members")
+@shown_on(settings_page)
 def add_person(
     visiting: Visiting,
     name: Annotated[str, Form(max_length=80)],
@@ -130,6 +133,7 @@ def add_person(
 
 
 @router.post("/settings/members/{member_id}/role")
+@shown_on(settings_page)
 def give_role(visiting: Visiting, member_id: str, role: Annotated[Role, Form()]) -> Response:
     """Let a person do more or less."""
     visiting.change(lambda tx: change_role(tx, visiting.member, member_id, role))
@@ -137,6 +141,7 @@ def give_role(visiting: Visiting, member_id: str, role: Annotated[Role, Form()])
 
 
 @router.post("/settings/password")
+@shown_on(settings_page)
 def set_password(
     visiting: Visiting,
     password: Annotated[str, Form(max_length=200)],
@@ -148,6 +153,7 @@ def set_password(
 
 
 @router.post("/settings/sessions/{session_id}/revoke")
+@shown_on(settings_page)
 def end_session(visiting: Visiting, session_id: str) -> Response:
     """Sign out another browser."""
     visiting.change(lambda tx: sessions.end_session(tx, visiting.member, session_id, wall_us=visiting.wall_us))
@@ -155,6 +161,7 @@ def end_session(visiting: Visiting, session_id: str) -> Response:
 
 
 @router.post("/settings/tokens")
+@shown_on(settings_page)
 def make_token(visiting: Visiting, name: Annotated[str, Form(min_length=1, max_length=MAX_TOKEN_NAME)]) -> Response:
     """Make a token for a program and show it, this once."""
     with visiting.web.unit_of_work.begin() as tx:
@@ -164,6 +171,7 @@ def make_token(visiting: Visiting, name: Annotated[str, Form(min_length=1, max_l
 
 
 @router.post("/settings/tokens/{token_id}/revoke")
+@shown_on(settings_page)
 def end_token(visiting: Visiting, token_id: str) -> Response:
     """Let a program in no longer."""
     visiting.change(lambda tx: sessions.revoke_api_token(tx, visiting.member, token_id, wall_us=visiting.wall_us))

@@ -13,7 +13,7 @@ from gateway.steps import equipment
 from gateway.steps.household import set_policy
 from gateway.steps.ports import Offer, Transaction
 from gateway.web.pages.decisions import decisions
-from gateway.web.pages.forms import amount_of
+from gateway.web.pages.forms import amount_of, shown_on
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visit, Visiting, back
 from gateway.web.views import (
@@ -110,6 +110,7 @@ def supply_page(visiting: Visiting, supply_id: str) -> Response:
 
 
 @router.post("/supplies/{supply_id}/level")
+@shown_on(supply_page)
 def correct_level(
     visiting: Visiting, supply_id: str, slot_id: Annotated[str, Form()], quantity: Annotated[float, Form()]
 ) -> Response:
@@ -120,6 +121,7 @@ def correct_level(
 
 
 @router.post("/supplies/{supply_id}/refill")
+@shown_on(supply_page)
 def put_in_pack(visiting: Visiting, supply_id: str, slot_id: Annotated[str, Form()]) -> Response:
     """Note a new pack that the person put in; its slot is full now."""
     now_us = visiting.now_us
@@ -128,6 +130,7 @@ def put_in_pack(visiting: Visiting, supply_id: str, slot_id: Annotated[str, Form
 
 
 @router.post("/supplies/{supply_id}/shelf")
+@shown_on(supply_page)
 def set_shelf(visiting: Visiting, supply_id: str, quantity: Annotated[float, Form()]) -> Response:
     """Count the sealed packs."""
     now_us = visiting.now_us
@@ -136,6 +139,7 @@ def set_shelf(visiting: Visiting, supply_id: str, quantity: Annotated[float, For
 
 
 @router.post("/supplies/{supply_id}/packs/{pack_id}/prefer")
+@shown_on(supply_page)
 def prefer_pack(visiting: Visiting, supply_id: str, pack_id: str) -> Response:
     """Make a known product the usual one."""
 
@@ -163,6 +167,7 @@ def prefer_pack(visiting: Visiting, supply_id: str, pack_id: str) -> Response:
 
 
 @router.post("/supplies/{supply_id}/packs")
+@shown_on(supply_page)
 def add_pack(
     visiting: Visiting,
     supply_id: str,
@@ -177,8 +182,11 @@ def add_pack(
     def add(tx: Transaction) -> None:
         supply = tx.get(Supply, visiting.household_id, supply_id)
         shop = tx.get(MerchantAccount, visiting.household_id, merchant_id)
-        if not 0 < pack_size < 1e9 or not sku.strip() or not name.strip():
-            raise Invalid("product", "give its number at the shop, its name and what one pack holds")
+        if not 0 < pack_size < 1e9:
+            raise Invalid("pack_size", "give what one pack holds, above zero")
+        for field, text in (("sku", sku), ("name", name)):
+            if not text.strip():
+                raise Invalid(field, "fill this in")
         offer = Offer(
             sku=sku.strip(),
             gtin="",
@@ -186,7 +194,7 @@ def add_pack(
             detail="",
             pack_size=pack_size,
             unit=supply.unit,
-            unit_price_minor=amount_of(price, shop.currency),
+            unit_price_minor=amount_of(price, shop.currency, named="price"),
             in_stock=True,
         )
         equipment.choose_pack(tx, visiting.member, supply_id, shop.id, offer, as_usual=True, now_us=visiting.now_us)
@@ -196,6 +204,7 @@ def add_pack(
 
 
 @router.post("/supplies/{supply_id}/policy")
+@shown_on(supply_page)
 def change_policy(
     visiting: Visiting,
     supply_id: str,

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from gateway.domain.household import Member
 from gateway.steps.ports import Transaction
 from gateway.web.identity import PageMember
+from gateway.web.pages.forms import Forms, Refused
 from gateway.web.pages.rendering import answer
 from gateway.web.services import Web, WebServices
 from gateway.web.sessions import SignedIn
@@ -25,6 +26,7 @@ DONE = {
     "level": "The level is corrected. The forecast follows.",
     "limits": "The limits are saved. They count from the next debit on.",
     "linked": "The account is linked.",
+    "linking": "The account is noted; its provider has not said yes yet. See below what to do.",
     "method-frozen": "The account is frozen. Nothing is debited from it.",
     "method-unfrozen": "The account may be debited again.",
     "pack": "It is the usual product now.",
@@ -53,11 +55,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request by a member who is signed in."""
+    """A request by a member who is signed in; `refused` is the form that brings the page again."""
 
     request: Request
     web: WebServices
     who: SignedIn
+    refused: Refused | None = None
 
     @property
     def member(self) -> Member:
@@ -91,14 +94,17 @@ class Visit:
         """Answer with a page: `read` brings what it shows, in one transaction with what stands on every page."""
         with self.web.unit_of_work.read() as tx:
             context = {**self.frame(tx, place, problem), **read(tx)}
+        if self.refused is not None:
+            status = self.refused.problem.status
         return answer(self.request, template, context, status=status)
 
     def frame(self, tx: Transaction, place: str, problem: str | None = None) -> dict[str, Any]:
         """Return what stands on every page."""
         said = DONE.get(self.request.query_params.get("done", ""))
+        problem = self.refused.summary if self.refused is not None else problem
         notice = Notice("out", problem) if problem else Notice("ok", said) if said else None
         house = household_header(tx, self.household_id, self.member, now_us=self.now_us)
-        return {"house": house, "current": place, "notice": notice}
+        return {"house": house, "current": place, "notice": notice, "forms": Forms(self.refused)}
 
     def change(self, work: Callable[[Transaction], object]) -> None:
         """Do one act in one transaction; a rule's refusal becomes the error page."""

@@ -2,11 +2,12 @@
 
 from gateway.web.views.activity import Activity, QuarantineRow, device_activity, quarantine_rows
 from gateway.web.views.agenda import AgendaItem, coming_up, planned_orders
+from gateway.web.views.book import BookEntry, BookPage, book_page
 from gateway.web.views.carts import CartView, cart_view, waiting_carts
 from gateway.web.views.chain import PaymentChain, payment_chain
 from gateway.web.views.devices import DeviceRow, DevicesView, DeviceView, device_rows, device_view, devices_view
 from gateway.web.views.household import HouseholdHeader, household_header, member_rows, message_rows
-from gateway.web.views.ledger import LedgerRow, account_rows, ledger_csv, ledger_rows
+from gateway.web.views.ledger import LedgerRow, account_rows, ledger_csv
 from gateway.web.views.levels import Chart
 from gateway.web.views.money import MoneyView, money_view
 from gateway.web.views.order import OrderView, order_view
@@ -18,6 +19,8 @@ from gateway.web.views.supply import SupplyView, supply_view
 __all__ = [
     "Activity",
     "AgendaItem",
+    "BookEntry",
+    "BookPage",
     "CartView",
     "Chart",
     "DeviceRow",
@@ -35,6 +38,7 @@ __all__ = [
     "SupplyRow",
     "SupplyView",
     "account_rows",
+    "book_page",
     "cart_view",
     "coming_up",
     "device_activity",
@@ -43,7 +47,6 @@ __all__ = [
     "devices_view",
     "household_header",
     "ledger_csv",
-    "ledger_rows",
     "member_rows",
     "message_rows",
     "money_view",

@@ -76,7 +76,7 @@ def account_rows(tx: Transaction, household_id: str) -> tuple[AccountRow, ...]:
             AccountRow(
                 id=account.id,
                 code=_code(account),
-                name=_account_name(account, merchants),
+                name=account_name(account, merchants),
                 currency=account.currency,
                 balance_minor=settled,
                 balance=money(-settled if account.kind in OWED else settled, account.currency),
@@ -84,18 +84,6 @@ def account_rows(tx: Transaction, household_id: str) -> tuple[AccountRow, ...]:
             )
         )
     return tuple(sorted(rows, key=lambda row: row.code))
-
-
-def ledger_rows(
-    tx: Transaction, household_id: str, *, limit: int, account_id: str | None = None, before: str | None = None
-) -> tuple[LedgerRow, ...]:
-    """Return the newest postings, of one account if chosen; `before` is the id that ended the page above."""
-    if account_id is None:
-        postings = tx.find(Posting, household_id, newest=limit, before=before)
-    else:
-        account = tx.get(Account, household_id, account_id)
-        postings = tx.find(Posting, household_id, newest=limit, before=before, account_id=account.id)
-    return rows_of_postings(tx, household_id, postings)
 
 
 def ledger_csv(tx: Transaction, household_id: str, account_id: str | None = None) -> Iterator[str]:
@@ -148,7 +136,7 @@ def rows_of_postings(tx: Transaction, household_id: str, postings: list[Posting]
                 pending=entry.pending,
                 account_id=account.id,
                 account_code=_code(account),
-                account=_account_name(account, merchants),
+                account=account_name(account, merchants),
                 amount_minor=posting.amount_minor,
                 amount=money(posting.amount_minor, posting.currency),
                 currency=posting.currency,
@@ -161,7 +149,8 @@ def _code(account: Account) -> str:
     return f"{account.kind}:{account.owner}" if account.owner else account.kind
 
 
-def _account_name(account: Account, merchants: dict[str, str]) -> str:
+def account_name(account: Account, merchants: dict[str, str]) -> str:
+    """Return what a person calls an account."""
     words = ACCOUNT_WORDS[account.kind]
     match account.kind:
         case "merchant_payable":

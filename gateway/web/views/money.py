@@ -7,12 +7,35 @@ from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMe
 from gateway.domain.records import MerchantAccount
 from gateway.domain.stock import Supply
 from gateway.steps.ports import Transaction
-from gateway.web.views.ledger import AccountRow, LedgerRow, account_rows, ledger_rows
+from gateway.web.views.ledger import AccountRow, account_rows
 from gateway.web.views.limits import LimitMeter, limit_meter, used_in_period
 from gateway.web.views.stock import grouped
 from gateway.web.wording import Wording, money
 
-MAX_LEDGER_ROWS = 200
+METHOD_WORDS = {
+    MethodState.PENDING: "Not confirmed yet",
+    MethodState.ACTIVE: "Active",
+    MethodState.FROZEN: "Frozen",
+    MethodState.REVOKED: "Unlinked",
+}
+MANDATE_WORDS = {
+    MandateState.PENDING: "Not confirmed yet",
+    MandateState.REQUIRES_ACTION: "Needs your confirmation",
+    MandateState.ACTIVE: "Active",
+    MandateState.SUSPENDED: "Suspended",
+    MandateState.REVOKED: "Given back",
+    MandateState.EXPIRED: "Ended",
+}
+NEXT_WORDS = {
+    MandateState.PENDING: "Waiting for the provider's answer. Nothing is debited until it has said yes; this page then"
+    " says so. If it takes more than a day, unlink it and link it anew.",
+    MandateState.REQUIRES_ACTION: "Your provider wants you to confirm this permission: open its app or web page and say"
+    " yes there. Nothing is debited until then.",
+    MandateState.SUSPENDED: "The last debits were declined, so nothing more is asked of it. See that there is money in"
+    " the account, then save its limits anew or link it again.",
+    MandateState.EXPIRED: "This permission has ended. Link the account anew to go on.",
+}
+"""What a person does next where nothing may be debited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +46,8 @@ class MandateRow:
     method_id: str
     method: str
     state: MandateState
+    words: str
+    next: str
     standing: bool
     title: str
     per_order_minor: int
@@ -52,6 +77,8 @@ class MethodRow:
     adapter: str
     currency: str
     state: MethodState
+    words: str
+    next: str
     preferred: bool
     rank: int
     linked: str
@@ -61,19 +88,17 @@ class MethodRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoneyView:
-    """The page of money; `ledger` is filtered by `account_id` when one is chosen."""
+    """The page of money, without its ledger."""
 
     frozen_since_us: int | None
     frozen: str
     methods: tuple[MethodRow, ...]
     mandates: tuple[MandateRow, ...]
     accounts: tuple[AccountRow, ...]
-    ledger: tuple[LedgerRow, ...]
-    account_id: str | None
 
 
-def money_view(tx: Transaction, household_id: str, *, now_us: int, account_id: str | None = None) -> MoneyView:
-    """Build the page of money; raises NotFound for an account of another household."""
+def money_view(tx: Transaction, household_id: str, *, now_us: int) -> MoneyView:
+    """Build the page of money."""
     household = tx.get(Household, household_id, household_id)
     frozen_us = household.frozen_since_us
     mandates = mandate_rows(tx, household_id, now_us=now_us)
@@ -83,8 +108,6 @@ def money_view(tx: Transaction, household_id: str, *, now_us: int, account_id: s
         methods=method_rows(tx, household_id, mandates),
         mandates=mandates,
         accounts=account_rows(tx, household_id),
-        ledger=ledger_rows(tx, household_id, limit=MAX_LEDGER_ROWS, account_id=account_id),
-        account_id=account_id,
     )
 
 
@@ -101,6 +124,8 @@ def method_rows(tx: Transaction, household_id: str, mandates: tuple[MandateRow, 
             adapter=method.adapter,
             currency=method.currency,
             state=method.state,
+            words=METHOD_WORDS[method.state],
+            next=_next_of(method, of_method.get(method.id, [])),
             preferred=active[:1] == [method.id],
             rank=method.rank,
             linked=wording.day(method.created_us),
@@ -109,6 +134,23 @@ def method_rows(tx: Transaction, household_id: str, mandates: tuple[MandateRow, 
         )
         for method in methods
     )
+
+
+def _next_of(method: PaymentMethod, mandates: list[MandateRow]) -> str:
+    """Return what to do where an account cannot be debited; empty where its permission says it already."""
+    match method.state:
+        case MethodState.FROZEN:
+            return "Nothing is debited from it until its freeze is lifted."
+        case MethodState.PENDING if not any(row.next for row in mandates):
+            return NEXT_WORDS[MandateState.PENDING]
+        case _:
+            return ""
+
+
+def _mandate_words(mandate: Mandate) -> str:
+    if mandate.standing and mandate.state is MandateState.ACTIVE:
+        return "By itself"
+    return MANDATE_WORDS[mandate.state]
 
 
 def mandate_rows(tx: Transaction, household_id: str, *, now_us: int) -> tuple[MandateRow, ...]:
@@ -130,6 +172,8 @@ def mandate_row(tx: Transaction, mandate: Mandate, *, now_us: int) -> MandateRow
         method_id=mandate.payment_method_id,
         method=tx.get(PaymentMethod, household_id, mandate.payment_method_id).label,
         state=mandate.state,
+        words=_mandate_words(mandate),
+        next=NEXT_WORDS.get(mandate.state, ""),
         standing=mandate.standing,
         title="Approves by itself within these limits" if mandate.standing else "Debited after your OK",
         per_order_minor=mandate.per_order_minor,

@@ -10,7 +10,7 @@ from gateway.web.views.levels import Chart, draw, read_history
 from gateway.web.views.outlook import depletion_words
 from gateway.web.views.stock import Stock, read_stock
 from gateway.web.views.supplies import SupplyRow, reorder_quantity, supply_row
-from gateway.web.wording import amount, money
+from gateway.web.wording import amount, amount_in, money
 
 HISTORY_DAYS = 30
 MAX_HISTORY_DAYS = 90
@@ -39,6 +39,8 @@ class SlotLevel:
     unit: str
     capacity: float
     quantity: float | None
+    shown: str
+    full: str
     level: str
     said_us: int | None
     said: str
@@ -169,6 +171,8 @@ def _slot_level(stock: Stock, slot: Slot, level: Level | None) -> SlotLevel:
         unit=slot.unit,
         capacity=slot.capacity,
         quantity=level.quantity if level else None,
+        shown=f"{level.quantity:.4g}" if level and level.quantity is not None else "",
+        full=amount_in(slot.capacity, slot.unit),
         level=amount(level.quantity, slot.unit) if level and level.quantity is not None else "Not known",
         said_us=level.as_of_us if level else None,
         said=stock.wording.when(level.as_of_us, stock.now_us) if level and known else "",

@@ -9,10 +9,11 @@ from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import NotFound
 from gateway.domain.household import Member
 from gateway.domain.order import LineState, Order, OrderLine, OrderState
-from gateway.domain.payment import Account, JournalEntry, Posting
+from gateway.domain.payment import Account, JournalEntry, Operation, OperationKind, OperationState, Posting
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, Policy
 from gateway.domain.stock import Level, Measure, PackOption, Reading, Refill, Slot, Supply, Verdict
 from gateway.web.views import (
+    book_page,
     cart_view,
     coming_up,
     devices_view,
@@ -27,7 +28,7 @@ from gateway.web.views import (
 )
 from gateway.web.views.levels import read_history
 from tests.fakes import FakeUnitOfWork
-from tests.integration.web.sample_household import HOUSE, NOW, full_house, household, stocked, world
+from tests.integration.web.sample_household import HOUSE, NOW, accounts, full_house, household, stocked, world
 
 
 def _rows(unit_of_work: FakeUnitOfWork | None = None) -> dict[str, object]:
@@ -356,10 +357,11 @@ def test_money_shows_what_is_left_and_csv_runs_no_formula() -> None:
     with rows.begin() as tx:
         view = money_view(tx, HOUSE, now_us=NOW)
         lines = list(ledger_csv(tx, HOUSE))
+        postings = list(tx.every(Posting, HOUSE))
     general = next(row for row in view.mandates if row.id == "mandate-general")
     assert (general.left, general.meter.used) == ("83.80\u00a0€", "96.20\u00a0€")
     assert lines[0].startswith("at,journal,kind,layer")
-    assert len(lines) == 1 + len(view.ledger)
+    assert len(lines) == 1 + len(postings)
     assert all(not cell.startswith(("=", "@")) for line in lines for cell in line.split(","))
 
 
@@ -411,3 +413,85 @@ def test_a_supply_just_added_says_that_nothing_is_known() -> None:
             supply_view(tx, HOUSE, "supply-other", now_us=NOW)
     assert view.row.run_out == "No device reports it"
     assert view.chart.likely == (None,) * len(view.chart.x)
+
+
+def held(cart_id: str, at_us: int) -> list[object]:
+    """A hold of 20 EUR for an attempt, written when it was asked for."""
+    return [
+        Operation(
+            id=f"asked-{cart_id}",
+            household_id=HOUSE,
+            attempt_id=f"attempt-{cart_id}",
+            kind=OperationKind.AUTHORIZE,
+            subject_id=cart_id,
+            amount_minor=2000,
+            currency="EUR",
+            state=OperationState.SUCCEEDED,
+            provider_ref="hold",
+            note="",
+            created_us=at_us,
+            sent_wall_us=at_us,
+            closed_us=at_us,
+            syncs=0,
+        ),
+        *written("hold", f"asked-{cart_id}", 2000, at_us, pending=True),
+    ]
+
+
+def written(kind: str, source_id: str, amount_minor: int, at_us: int, *, pending: bool = False) -> list[object]:
+    """A journal of two legs."""
+    sign = -1 if kind == "release" else 1
+    return [
+        JournalEntry(
+            id=f"{kind}-{source_id}",
+            household_id=HOUSE,
+            source_id=source_id,
+            kind=kind,
+            memo="",
+            reverses_id=None,
+            pending=pending,
+            at_us=at_us,
+        ),
+        *(
+            Posting(
+                id=f"{kind}-{source_id}-{account}",
+                household_id=HOUSE,
+                journal_id=f"{kind}-{source_id}",
+                account_id=f"account-{account}",
+                amount_minor=leg * sign * amount_minor,
+                currency="EUR",
+            )
+            for account, leg in (("clearing", 1), ("payable", -1))
+        ),
+    ]
+
+
+def test_a_hold_says_that_it_stands_only_until_its_payment_ends() -> None:
+    rows = [
+        household(),
+        *accounts(),
+        *held("open", NOW),
+        *held("ended", NOW - DAY_US),
+        *written("release", "attempt-ended", 2000, NOW, pending=True),
+    ]
+    with FakeUnitOfWork(*rows).begin() as tx:
+        page = book_page(tx, HOUSE, limit=10)
+    assert {entry.id: entry.held for entry in page.entries if entry.words == "Held for an order"} == {
+        "hold-asked-open": True,
+        "hold-asked-ended": False,
+    }
+
+
+def test_the_ledger_is_in_the_order_of_time_whatever_was_written_first() -> None:
+    rows = [household(), *accounts()]
+    for place, days in enumerate((3, 1, 2, 5, 4)):
+        rows += written("capture", f"op-{place}", 100 + days, NOW - days * DAY_US)
+    with FakeUnitOfWork(*rows).begin() as tx:
+        first = book_page(tx, HOUSE, limit=3)
+        second = book_page(tx, HOUSE, limit=3, before=first.older)
+        with pytest.raises(NotFound):
+            book_page(tx, HOUSE, limit=3, account_id="another")
+    said = [entry.amount for entry in first.entries + second.entries]
+    assert said == [f"1.0{days}\u00a0€" for days in (1, 2, 3, 4, 5)]
+    assert second.older is None
+    assert first.entries[0].legs == ("Clearing at sandbox +1.01\u00a0€", "Owed to merchant-shop \u22121.01\u00a0€")
