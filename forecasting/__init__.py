@@ -15,11 +15,11 @@ from forecasting.depletion import (
     LevelEstimate,
     UnknownDepletion,
     WhyUnknown,
-    band,
     forecast,
     forecast_demand,
     pool,
 )
+from forecasting.drawing import band
 from forecasting.errors import ForecastingError, InvalidInput, OutOfOrder, UnknownSupplyKind, UnknownTimeZone
 from forecasting.online import Demand, ForecastState, begin, demand, idle_chance, update
 from forecasting.ordering import LeadTime, OrderBy, delivery_risk, order_by, reorder_level

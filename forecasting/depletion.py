@@ -28,7 +28,7 @@ HORIZON_DAYS = 400
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _NODE_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _BISECTIONS = 45
-_BAND_BISECTIONS = 20  # a drawing needs no more than a millionth of its height
+_PRECISION = 1e-9  # of an exposure: of a year, a thirtieth of a second
 _LEAST_SHARE = 1e-12  # of β in β + W: an exposure beyond it lies beyond every horizon
 _REFUTED = 1e-6  # a level that survives "not empty" with less probability than this was wrong
 
@@ -103,11 +103,15 @@ class Depletion:
         """
         if not 0 < probability < 1:
             raise InvalidInput("probability", probability, "a number between 0 and 1, both excluded")
-        survival = (1 - probability) * self.survived
-        exposure = _mixture_quantile(self.levels, self.level_weights, self.demand, survival)
+        return self._quantiles_us(probability)[0]
+
+    def _quantiles_us(self, *probabilities: float) -> tuple[int | None, ...]:
+        survivals = (1 - np.array(probabilities)) * self.survived
+        exposures = _mixture_quantiles(self.levels, self.level_weights, self.demand, survivals)
         longest = self.exposure_until(self.horizon_us)
-        if exposure > longest:
-            return None
+        return tuple(None if one > longest else self._instant_us(one) for one in exposures.tolist())
+
+    def _instant_us(self, exposure: float) -> int:
         at_us = instant_after(self.demand.profile, self.zone, self.level.at_us, exposure)
         return min(max(at_us, self.now_us), self.horizon_us)
 
@@ -129,8 +133,8 @@ class Depletion:
         return exposure_between(self.demand.profile, self.zone, self.level.at_us, at_us)
 
     @cached_property
-    def _deciles(self) -> tuple[int | None, int | None, int | None]:
-        return self.quantile_us(0.1), self.quantile_us(0.5), self.quantile_us(0.9)
+    def _deciles(self) -> tuple[int | None, ...]:
+        return self._quantiles_us(0.1, 0.5, 0.9)
 
     @cached_property
     def levels(self) -> Floats:
@@ -250,32 +254,6 @@ def pool(
     )
 
 
-def band(depletion: Depletion, days: int) -> Floats:
-    """The level to be expected, for drawing: shape (days, 3), columns P10, P50, P90 in units.
-
-    Row k is k × 24 hours from now; row 0 is now. A level is below y when the use has reached x − y, so each column
-    inverts P(level ≤ y) = P(T ≤ W) at x − y; nothing is refilled.
-
-    Raises:
-        InvalidInput: fewer than 1 or more than 1000 days.
-    """
-    if not 1 <= days <= 1000:
-        raise InvalidInput("days", days, "1 to 1000")
-    exposures = np.array([depletion.exposure_until(depletion.now_us + day * DAY_US) for day in range(days)])
-    wanted = np.broadcast_to(np.array([0.1, 0.5, 0.9]), (days, 3))
-    levels, weights = depletion.levels, depletion.level_weights
-    low = np.zeros((days, 3))
-    high = np.full((days, 3), float(levels.max()))
-    for _ in range(_BAND_BISECTIONS):
-        middle = (low + high) / 2
-        left = np.maximum(0.0, levels[:, None, None] - middle)
-        below = np.tensordot(weights, 1 - depletion_survival(left, depletion.demand, exposures[:, None]), axes=1)
-        enough = below >= wanted
-        high = np.where(enough, middle, high)
-        low = np.where(enough, low, middle)
-    return high
-
-
 def depletion_survival(left: Floats, wanted: Demand, exposure: Floats) -> Floats:
     """P(T > W) for each pair of a level and an exposure, broadcast; 0 where nothing is left.
 
@@ -290,8 +268,8 @@ def depletion_survival(left: Floats, wanted: Demand, exposure: Floats) -> Floats
     return np.asarray(np.where(packets > 0, survival, 0.0))
 
 
-def depletion_exposure(left: Floats, wanted: Demand, survival: float) -> Floats:
-    """The exposure W at which P(T > W) has sunk to `survival`, for each level; 0 where nothing is left."""
+def depletion_exposure(left: Floats, wanted: Demand, survival: float | Floats) -> Floats:
+    """The exposure W at which P(T > W) has sunk to `survival`, broadcast with the levels; 0 where nothing is left."""
     packets = np.asarray(left) / wanted.dispersion
     share_before = special.betaincinv(wanted.alpha, np.where(packets > 0, packets, 1.0), survival)
     share_before = np.maximum(share_before, _LEAST_SHARE)
@@ -302,16 +280,17 @@ def _mixture_survival(levels: Floats, weights: Floats, wanted: Demand, exposures
     return np.asarray(weights @ depletion_survival(levels[:, None], wanted, exposures[None, :]))
 
 
-def _mixture_quantile(levels: Floats, weights: Floats, wanted: Demand, survival: float) -> float:
-    """The quantile of a mixture lies between its components' quantiles: bisect there."""
-    components = depletion_exposure(levels, wanted, survival)
-    low, high = float(components.min()), float(components.max())
-    if len(levels) == 1:
-        return low
+def _mixture_quantiles(levels: Floats, weights: Floats, wanted: Demand, survivals: Floats) -> Floats:
+    """The exposures at which the mixture has sunk to each survival; shape (n,) to shape (n,).
+
+    The quantile of a mixture lies between its components' quantiles: bisect there.
+    """
+    components = depletion_exposure(levels[:, None], wanted, survivals[None, :])
+    low, high = components.min(axis=0), components.max(axis=0)
     for _ in range(_BISECTIONS):
+        if (high - low <= _PRECISION * high).all():
+            break
         middle = (low + high) / 2
-        if _mixture_survival(levels, weights, wanted, np.array([middle]))[0] <= survival:
-            high = middle
-        else:
-            low = middle
-    return high
+        is_gone = _mixture_survival(levels, weights, wanted, middle) <= survivals
+        low, high = np.where(is_gone, low, middle), np.where(is_gone, middle, high)
+    return np.asarray(high)

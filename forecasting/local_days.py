@@ -107,6 +107,7 @@ def instant_after(profile: Profile, zone: str, from_us: int, exposure: float) ->
     return start_us + round(part * (midnight_us(day + 1, zone) - start_us))
 
 
+@lru_cache(maxsize=1024)  # one forecast asks for its level's own instant dozens of times
 def _day_and_share(at_us: int, zone: str) -> tuple[int, float]:
     """The local day of an instant and the share of that day already gone, from 0 to 1."""
     day = local_day(at_us, zone)

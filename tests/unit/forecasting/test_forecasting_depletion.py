@@ -134,6 +134,27 @@ def test_the_band_is_ordered_and_never_rises(level: LevelEstimate, wanted: Deman
     assert (drawn >= 0).all()
 
 
+@given(level=levels, wanted=demands)
+def test_the_band_shows_something_as_long_as_one_outcome_in_ten_has_something(
+    level: LevelEstimate, wanted: Demand
+) -> None:
+    outcome = forecast_demand(wanted, level, MONDAY_US + 30 * DAY_US, "UTC")
+    assume(isinstance(outcome, Depletion))
+    depletion = known(outcome)
+    drawn = band(depletion, 40)
+    ends_us = depletion.p90_us
+    for day, (low, middle, high) in enumerate(drawn.tolist()):
+        at_us = depletion.now_us + day * DAY_US
+        if ends_us is not None and at_us > ends_us:
+            assert depletion.risk_at(at_us) >= 0.9 - 1e-6
+            assert low == middle == high == 0.0
+        elif level.alive_us is None and high == 0.0:  # too little to be seen
+            exposure = np.array(depletion.exposure_until(at_us))
+            little = depletion.levels - depletion.levels.max() / 4000
+            left = depletion.level_weights @ depletion_survival(little, wanted, exposure)
+            assert left <= 0.1 + 1e-6
+
+
 def test_an_unknown_level_is_unknown_and_not_empty() -> None:
     outcome = forecast(begin(prior_for("milk"), 1.0), None, MONDAY_US, "UTC", spare=4.0)
     assert outcome == UnknownDepletion(MONDAY_US, WhyUnknown.NO_LEVEL)
