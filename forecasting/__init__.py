@@ -23,6 +23,7 @@ from forecasting.drawing import band
 from forecasting.errors import ForecastingError, InvalidInput, OutOfOrder, UnknownSupplyKind, UnknownTimeZone
 from forecasting.online import Demand, ForecastState, begin, demand, idle_chance, update
 from forecasting.ordering import LeadTime, OrderBy, delivery_risk, order_by, reorder_level
+from forecasting.ordinals import sunk_beside_count
 from forecasting.priors import PRIORS, Prior, prior_for
 from forecasting.reasons import Explanation, Reason, Why, amount, date_range, explain
 from forecasting.series import CleanSeries, clean, daily_use, track
@@ -86,6 +87,7 @@ __all__ = [
     "prior_for",
     "reorder_level",
     "start_tracking",
+    "sunk_beside_count",
     "track",
     "update",
 ]

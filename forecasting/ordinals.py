@@ -34,6 +34,19 @@ def track_ordinal(tracker: LevelTracker, at_us: int, word: Ordinal) -> tuple[Lev
     return moved, replace(outcome, settled=settled)
 
 
+def sunk_beside_count(tracker: LevelTracker, at_us: int) -> LevelTracker:
+    """What "low" says of a slot that counts its use: about where its level is, if nobody knows that any better.
+
+    >>> low = sunk_beside_count(LevelTracker("counter", 1000.0, 1.0, False, counter=420.0), 0)
+    >>> low.left, low.counter
+    (120.0, 420.0)
+    """
+    if tracker.left is not None or tracker.capacity is None or tracker.pending is not None:
+        return tracker
+    mean, sd = (share * tracker.capacity for share in _LOW)
+    return anchored(tracker, mean, at_us, variance=sd**2)
+
+
 def _ok(tracker: LevelTracker, at_us: int, before: Ordinal | None) -> tuple[LevelTracker, Outcome]:
     if before in {"low", "empty"}:
         refill = Refill(at_us, None, tracker.left, None)

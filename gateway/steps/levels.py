@@ -173,10 +173,15 @@ def _word_beside_counter(
     word: str,
     at_us: int,
 ) -> tuple[forecasting.LevelTracker, forecasting.Refill | None]:
-    """Let a counter's word anchor its level: empty means nothing is left, ok after empty means a pack went in."""
+    """Let a counter's word anchor its level: empty means nothing is left, ok after empty means a pack went in.
+
+    Low says about how much is left where no count says it better: of increments as well, once some were lost.
+    """
+    at_us = max(at_us, tracker.last_us or 0)
+    if word == "low" and slot.measure in {Measure.COUNTER, Measure.INCREMENT}:
+        return forecasting.sunk_beside_count(tracker, at_us), None
     if slot.measure is not Measure.COUNTER or word == before:
         return tracker, None
-    at_us = max(at_us, tracker.last_us or 0)
     if word == "empty":
         return forecasting.correct_level(tracker, at_us, 0.0, by_person=False)[0], None
     if word == "ok" and before in {"empty", "low"}:

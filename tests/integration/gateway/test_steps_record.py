@@ -8,7 +8,7 @@ import pytest
 
 from devices.control import encode_status
 from gateway.domain.household import Member
-from gateway.domain.replenishment import DAY_US, HOUR_US
+from gateway.domain.replenishment import DAY_US, HOUR_US, Plan
 from gateway.domain.stock import (
     Device,
     DeviceState,
@@ -395,6 +395,26 @@ def test_a_counter_is_used_up_from_the_pack_a_person_put_in(open_rig: OpenRig) -
     (level,) = rig.rows(Level, slot_id="coffee-slot")
     assert level.quantity == pytest.approx(860, abs=5)
     assert len(rig.rows(Refill)) == 1
+
+
+def test_low_says_about_how_much_is_left_where_no_count_says_it_better(open_rig: OpenRig) -> None:
+    rig = open_rig(*home(), *coffee())
+    hear(rig, telling(1, 1, used_total("coffee", 5000, state="ok")), telling(1, 2, used_total("coffee", 5040)))
+    assert rig.rows(Level, slot_id="coffee-slot")[0].quantity is None
+    hear(rig, telling(1, 3, used_total("coffee", 5100, state="low")))
+    assert rig.rows(Level, slot_id="coffee-slot")[0].quantity == 120
+    hear(rig, telling(1, 4, used_total("coffee", 5150, state="low")))
+    (level,) = rig.rows(Level, slot_id="coffee-slot")
+    assert level.quantity == 70
+    assert level.sd == 80
+
+
+def test_a_counter_that_only_ever_said_low_is_planned_for(open_rig: OpenRig) -> None:
+    rig = open_rig(*home(), *coffee())
+    hear(rig, *(telling(1, seq, used_total("coffee", 5000 + 20 * seq, state="low")) for seq in range(1, 4)))
+    rig.clock.advance(2 * HOUR_US)
+    rig.work_off()
+    assert [plan.supply_id for plan in rig.rows(Plan)] == ["coffee"]
 
 
 def test_empty_says_that_nothing_is_left_whatever_was_reckoned(open_rig: OpenRig) -> None:
