@@ -1,4 +1,4 @@
-"""A cart that waits for a person again: the yes was taken back, or a mandate no longer covers it."""
+"""A cart that waits for a person again, because a yes was taken back or covers it no longer; or waits for nothing."""
 
 from dataclasses import replace
 
@@ -22,3 +22,9 @@ def reopen(tx: Transaction, cart: Cart, reasons: tuple[str, ...], *, now_us: int
     tx.save(reopened)
     tx.enqueue("expire", cart.household_id, cart.id, due_us=decide_by_us)
     return reopened
+
+
+def end_unneeded(tx: Transaction, cart: Cart, why: str) -> None:
+    """End a waiting cart of which nothing is left to decide; nobody can say yes to it any more."""
+    tx.save(replace(cart, state=CartState.EXPIRED, version=cart.version + 1, note=why))
+    tx.cancel_work("expire", cart.id)

@@ -8,6 +8,7 @@ from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, ForecastState, Plan, Policy
 from gateway.domain.stock import Device, DeviceState, Level, PackOption, Reading, Slot, Supply, Verdict
 from gateway.steps.ports import Transaction
+from gateway.steps.waiting import look_again
 
 STALE_AFTER_US = 3 * DAY_US
 EVIDENCE_PER_SLOT = 8
@@ -42,6 +43,7 @@ def forecast(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
     made = _forecast_row(tx, supply, policy, parts, outcome, now_us=now_us, zone=household.time_zone)
     _retire_current(tx, supply)
     tx.add(made)
+    look_again(tx, supply, made, household.time_zone, now_us)
     # On the next full hour at the earliest: what arrives together, such as after an outage, is judged together. A plan
     # that is due already is not put off, or a thing that speaks every hour on the hour would put it off for ever.
     if made.order_by_us is not None and not tx.is_waiting("plan", supply.id, due_by_us=now_us):

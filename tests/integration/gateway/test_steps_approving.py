@@ -238,12 +238,13 @@ def test_what_was_decided_cannot_be_edited(open_rig: OpenRig) -> None:
 def test_a_line_of_another_cart_is_refused(open_rig: OpenRig) -> None:
     rig = open_with_cart(open_rig, *supply("juice"), known_level("juice", 0.1))
     rig.shop.sell("juice-usual", 230)
+    rig.decide(Snooze(rig.clock.now + DAY_US))
     rig.enqueue("forecast", "juice")
     rig.pass_days(0.1)
     first, second = rig.rows(Cart)
-    (line,) = rig.rows(Line, cart_id=second.id)
+    (line,) = rig.rows(Line, cart_id=first.id)
     with pytest.raises(Invalid):
-        rig.decide(ChangePacks(line.id, 1), first.id)
+        rig.decide(ChangePacks(line.id, 1), second.id)
 
 
 @pytest.mark.parametrize("days", [-1, 0, 61])
