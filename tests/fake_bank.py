@@ -45,6 +45,9 @@ Fault = Literal[
     "500",  # it arrives, has no effect, and the answer says nothing
     "silent",  # it takes effect, and the answer is lost
     "decline",
+    "decline_hard",
+    "decline_mandate",
+    "invalid",  # the request itself is refused
     "pending",  # accepted, decided later by `decide`
     "step_up",  # the customer must act
     "delayed",  # no answer, nothing found; it arrives when `deliver` is called
@@ -237,12 +240,20 @@ class FakeBank:
             self._waiting[request.key] = effect
         if fault == "delayed":
             self._underway.append((request.key, effect))
-        if fault == "decline":
-            self.answers[request.key] = Declined(DeclineKind.SOFT, "insufficient_funds", "not enough money")
+        if fault == "invalid":
+            raise InvalidRequest("invalid", "we do not understand")
+        if fault in DECLINES:
+            self.answers[request.key] = DECLINES[fault]
         if fault in {None, "silent"}:
             self.answers[request.key] = effect()
         return SAID[fault] if fault in SAID else self.answers[request.key]
 
+
+DECLINES: dict[Fault | None, Outcome] = {
+    "decline": Declined(DeclineKind.SOFT, "insufficient_funds", "not enough money"),
+    "decline_hard": Declined(DeclineKind.HARD, "account_closed", "The account is closed."),
+    "decline_mandate": Declined(DeclineKind.MANDATE, "mandate_withdrawn", "The permission was withdrawn."),
+}
 
 SAID: dict[Fault | None, Outcome] = {
     "pending": Pending("later"),

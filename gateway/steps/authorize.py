@@ -44,6 +44,7 @@ PAUSE_US = 2 * SECOND_US
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     operation: Operation
+    is_repeat: bool
     method: PaymentMethod
     mandate: Mandate
 
@@ -66,7 +67,7 @@ def authorize(item: HouseholdItem, services: Services) -> None:
         method_token=services.providers.token(prepared.method),
         mandate_ref=prepared.mandate.provider_ref,
     )
-    outcome = call_provider(lambda: provider.authorize(request))
+    outcome = call_provider(lambda: provider.authorize(request), is_repeat=prepared.is_repeat)
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         wall_us = services.clock.wall_us()
@@ -120,7 +121,8 @@ def _again(tx: Transaction, attempt: Attempt, services: Services, now_us: int) -
     operation = send_again(tx, found[0], capabilities, now_us=now_us, wall_us=services.clock.wall_us())
     if operation is None:
         return None
-    return _Prepared(operation, method, tx.get(Mandate, attempt.household_id, attempt.mandate_id))
+    is_repeat = found[0].sent_wall_us is not None
+    return _Prepared(operation, is_repeat, method, tx.get(Mandate, attempt.household_id, attempt.mandate_id))
 
 
 def _refusal(
@@ -190,4 +192,4 @@ def _begin(
     amount = Money(approval.amount_minor, approval.currency)
     held = ledger.hold(attempt.id, clearing_of(tx, attempt), payable_of(tx, attempt), amount)
     post(tx, cart.household_id, [held], memo="held for an approved cart", at_us=now_us)
-    return _Prepared(operation, method, mandate)
+    return _Prepared(operation, False, method, mandate)

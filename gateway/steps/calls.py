@@ -1,23 +1,35 @@
 """What an exception of a provider means for the operation behind it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
-from payments.adapter import Declined, DeclineKind, Outcome, Unknown
+from payments.adapter import Outcome, Unknown
 from payments.errors import InvalidRequest, OutcomeUnknown
 
 Answer = TypeVar("Answer", bound=Outcome)
 
 
-def call_provider(call: Callable[[], Answer]) -> Answer | Unknown | Declined:
-    """Make one call and return its outcome.
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider found the request itself wrong and did nothing; no fault of the account or the permission."""
+
+    code: str
+    message: str
+
+
+def call_provider(call: Callable[[], Answer], *, is_repeat: bool) -> Answer | Unknown | Refused:
+    """Make one call and return its outcome; `is_repeat`: the same operation was sent before.
 
     NotSent, RateLimited and ConfigError pass through: nothing left this machine or the provider did nothing, and the
-    worker tries the same operation again later under the same key. A request refused for good is a decline.
+    worker tries the same operation again later under the same key. A first request refused for good did nothing; a
+    repeat that is refused says nothing of the one before, which is looked up.
     """
     try:
         return call()
     except OutcomeUnknown as error:
         return Unknown(error.reason)
     except InvalidRequest as error:
-        return Declined(DeclineKind.HARD, error.code, error.detail)
+        if is_repeat:
+            return Unknown(f"the provider refused to hear it again: {error.code}: {error.detail}")
+        return Refused(error.code, error.detail)

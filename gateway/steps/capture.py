@@ -28,6 +28,7 @@ from payments.money import Money
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     operation: Operation
+    is_repeat: bool
     method: PaymentMethod
     authorization_ref: str
 
@@ -49,7 +50,7 @@ def capture(item: HouseholdItem, services: Services) -> None:
         amount=Money(operation.amount_minor, operation.currency),
         authorization_ref=prepared.authorization_ref,
     )
-    outcome = call_provider(lambda: provider.capture(request))
+    outcome = call_provider(lambda: provider.capture(request), is_repeat=prepared.is_repeat)
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         wall_us = services.clock.wall_us()
@@ -74,6 +75,7 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
         if one.state in UNCLOSED_OPERATION_STATES:
             capabilities = services.providers.open(method.adapter).capabilities
             operation = send_again(tx, one, capabilities, now_us=now_us, wall_us=wall_us)
+    is_repeat = operation is not None
     if all(one.state in NOT_COUNTED for one in mine):
         operation = _begin(tx, attempt, shipment, operations, now_us=now_us, wall_us=wall_us)
     if operation is None:
@@ -83,7 +85,7 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
         for one in operations
         if one.kind is OperationKind.AUTHORIZE and one.state is OperationState.SUCCEEDED
     )
-    return _Prepared(operation, method, authorization_ref)
+    return _Prepared(operation, is_repeat, method, authorization_ref)
 
 
 def _begin(

@@ -9,9 +9,11 @@ from gateway.domain.order import Order, OrderState, Shipment
 from gateway.domain.payment import (
     Attempt,
     AttemptState,
+    MethodState,
     Operation,
     OperationKind,
     OperationState,
+    PaymentMethod,
     Reservation,
     ReservationState,
 )
@@ -83,9 +85,10 @@ def _capture_again_later(tx: Transaction, attempt: Attempt, operation: Operation
         for one in operations
         if one.kind is OperationKind.CAPTURE
         and one.subject_id == operation.subject_id
-        and one.state is OperationState.DECLINED
+        and one.state in {OperationState.DECLINED, OperationState.FAILED}
     ]
-    if len(declined) <= MOST_CAPTURE_TRIES:
+    method = tx.get(PaymentMethod, attempt.household_id, attempt.payment_method_id)
+    if method.state is not MethodState.SUSPENDED and len(declined) <= MOST_CAPTURE_TRIES:
         due_us = now_us + len(declined) * DAY_US
         tx.enqueue("capture", attempt.household_id, operation.subject_id, due_us=due_us)
 

@@ -96,12 +96,13 @@ def unfreeze_everything(tx: Transaction, member: Member, *, now_us: int) -> Hous
 
 
 def freeze_method(tx: Transaction, member: Member, method_id: str, *, frozen: bool) -> PaymentMethod:
-    """Stop or allow debits of one linked account."""
+    """Stop or allow debits of one linked account; to allow them lifts a suspension too."""
     member.may_administer("freeze an account")
     method = tx.get(PaymentMethod, member.household_id, method_id)
-    if method.state not in {MethodState.ACTIVE, MethodState.FROZEN}:
+    may_change = {MethodState.ACTIVE, MethodState.FROZEN} | (set() if frozen else {MethodState.SUSPENDED})
+    if method.state not in may_change:
         raise Conflict("account", method_id, method.state, "freeze" if frozen else "unfreeze")
-    changed = replace(method, state=MethodState.FROZEN if frozen else MethodState.ACTIVE)
+    changed = replace(method, state=MethodState.FROZEN if frozen else MethodState.ACTIVE, note="")
     tx.save(changed)
     return changed
 

@@ -8,8 +8,10 @@ What is not decided yet goes on in undecided.py, what follows from a decision in
 from dataclasses import replace
 
 from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Operation, OperationState
+from gateway.steps.calls import Refused
 from gateway.steps.effects import FOLLOWS, declined
 from gateway.steps.ports import Transaction
+from gateway.steps.suspend import suspend_after
 from gateway.steps.undecided import ask_daily, ask_later, for_review, not_found, step_up
 from payments.adapter import (
     Authorized,
@@ -30,7 +32,7 @@ def settle_operation(
     tx: Transaction,
     operation_id: str,
     household_id: str,
-    outcome: SyncOutcome,
+    outcome: SyncOutcome | Refused,
     *,
     now_us: int,
     wall_us: int,
@@ -40,13 +42,38 @@ def settle_operation(
 
     `may_send_again`: the provider still knows the operation's key, so what it never got may go out once more.
     """
-    operation = tx.get(Operation, household_id, operation_id)
+    operation = replace(tx.get(Operation, household_id, operation_id), answered_us=now_us)
     if operation.state is OperationState.MANUAL_REVIEW:
         if isinstance(outcome, Unknown | Pending | RequiresAction | NotFound):
+            tx.save(operation)
             ask_daily(tx, operation, now_us)
             return
     elif operation.state not in UNCLOSED_OPERATION_STATES:
         return
+    match outcome:
+        case Unknown() | Pending() | RequiresAction():
+            _wait(tx, operation, outcome, now_us=now_us, wall_us=wall_us)
+        case NotFound():
+            not_found(tx, operation, now_us=now_us, wall_us=wall_us, may_send_again=may_send_again)
+        case Declined(kind=kind, code=code, message=message):
+            closed = _close(tx, operation, OperationState.DECLINED, "", f"{code}: {message}", now_us)
+            suspend_after(tx, closed, kind, message, now_us)
+            declined(tx, closed, message, now_us)
+        case Refused(code=code, message=message):
+            closed = _close(tx, operation, OperationState.FAILED, "", f"{code}: {message}", now_us)
+            declined(tx, closed, message, now_us)
+        case Authorized() | Captured() | Voided() | Refunded() if _belongs(operation, outcome):
+            closed = _close(tx, operation, OperationState.SUCCEEDED, outcome.provider_ref, "", now_us)
+            FOLLOWS[operation.kind][1](tx, closed, now_us)
+        case _:
+            note = f"an answer that does not belong to {operation.kind}: {outcome!r}"
+            for_review(tx, operation, note, now_us=now_us)
+
+
+def _wait(
+    tx: Transaction, operation: Operation, outcome: Unknown | Pending | RequiresAction, *, now_us: int, wall_us: int
+) -> None:
+    """Leave a row that asks later for what is not decided yet."""
     match outcome:
         case Unknown(reason=reason):
             ask_later(tx, operation, OperationState.UNKNOWN, reason, now_us=now_us, wall_us=wall_us)
@@ -57,17 +84,6 @@ def settle_operation(
             )
         case RequiresAction(provider_ref=provider_ref, url=url):
             step_up(tx, replace(operation, provider_ref=provider_ref), url, now_us=now_us, wall_us=wall_us)
-        case NotFound():
-            not_found(tx, operation, now_us=now_us, wall_us=wall_us, may_send_again=may_send_again)
-        case Declined(code=code, message=message):
-            closed = _close(tx, operation, OperationState.DECLINED, "", f"{code}: {message}", now_us)
-            declined(tx, closed, message, now_us)
-        case Authorized() | Captured() | Voided() | Refunded() if _belongs(operation, outcome):
-            closed = _close(tx, operation, OperationState.SUCCEEDED, outcome.provider_ref, "", now_us)
-            FOLLOWS[operation.kind][1](tx, closed, now_us)
-        case _:
-            note = f"an answer that does not belong to {operation.kind}: {outcome!r}"
-            for_review(tx, operation, note, now_us=now_us)
 
 
 def _close(

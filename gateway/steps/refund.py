@@ -32,7 +32,7 @@ def refund(item: HouseholdItem, services: Services) -> None:
         if again is None:
             tx.complete(item)
             return
-        operation = again
+        is_repeat, operation = operation.sent_wall_us is not None, again
         captured = capture_behind(tx, operation)
     provider = services.providers.open(method.adapter)
     request = adapter.Refund(
@@ -41,7 +41,7 @@ def refund(item: HouseholdItem, services: Services) -> None:
         amount=Money(operation.amount_minor, operation.currency),
         capture_ref=captured.provider_ref,
     )
-    outcome = call_provider(lambda: provider.refund(request))
+    outcome = call_provider(lambda: provider.refund(request), is_repeat=is_repeat)
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         wall_us = services.clock.wall_us()

@@ -30,6 +30,7 @@ ENDED_ATTEMPTS = frozenset(
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     operation: Operation
+    is_repeat: bool
     method: PaymentMethod
     authorization_ref: str
 
@@ -46,7 +47,7 @@ def release(item: HouseholdItem, services: Services) -> None:
     operation = prepared.operation
     provider = services.providers.open(prepared.method.adapter)
     request = adapter.Void(key=operation.id, reference=operation.id, authorization_ref=prepared.authorization_ref)
-    outcome = call_provider(lambda: provider.void(request))
+    outcome = call_provider(lambda: provider.void(request), is_repeat=prepared.is_repeat)
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         wall_us = services.clock.wall_us()
@@ -69,16 +70,18 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
         return None
     method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
     operation: Operation | None
+    is_repeat = False
     for one in voids:
         if one.state in UNCLOSED_OPERATION_STATES:
             capabilities = services.providers.open(method.adapter).capabilities
+            is_repeat = one.sent_wall_us is not None
             operation = send_again(tx, one, capabilities, now_us=now_us, wall_us=wall_us)
             break
     else:
         operation = begin_operation(
             tx, attempt, OperationKind.VOID, attempt.id, amount_minor, now_us=now_us, sent_wall_us=wall_us
         )
-    return None if operation is None else _Prepared(operation, method, holds[0].provider_ref)
+    return None if operation is None else _Prepared(operation, is_repeat, method, holds[0].provider_ref)
 
 
 def _must_wait(tx: Transaction, attempt: Attempt, operations: list[Operation], *, now_us: int, wall_us: int) -> bool:

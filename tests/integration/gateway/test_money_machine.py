@@ -11,19 +11,25 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.errors import DomainError
+from gateway.domain.household import Member
 from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import Attempt, Operation, OperationState, Posting, Reservation, ReservationState
 from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.domain.replenishment import HOUR_US, Policy
 from gateway.steps import CALLS_OUT
 from gateway.steps.approve import Approve, ChangePacks, Undo
-from gateway.steps.ports import LeaseLost, MerchantError
+from gateway.steps.cancel import cancel_order
+from gateway.steps.household import freeze_method
+from gateway.steps.ports import LeaseLost, MerchantError, Transaction
 from payments.errors import PaymentError
+from tests.builders import HOME
 from tests.homes import home, known_level
 from tests.rig import Crash, Rig
 
 PACKS = 4
-BANK_FAULTS = st.sampled_from(["not_sent", "lost", "500", "silent", "decline", "pending", "step_up", "delayed"])
+BANK_FAULTS = st.sampled_from(
+    ["not_sent", "lost", "500", "silent", "decline", "decline_hard", "invalid", "pending", "step_up", "delayed"]
+)
 SHOP_FAULTS = st.sampled_from(["not_sent", "lost", "silent", "rejected"])
 REPEATED = st.sampled_from(["authorize", "place", "capture", "observe", "release", "sync", "refund"])
 
@@ -69,6 +75,17 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule()
     def undo(self) -> None:
         self._try(lambda: self.rig.decide(Undo(), self.cart_id))
+
+    @precondition(lambda self: self.rig.rows(Order))
+    @rule()
+    def call_off(self) -> None:
+        self._try(
+            lambda: self._change(lambda tx, ana: cancel_order(tx, ana, self._order_id(), now_us=self.rig.clock.now))
+        )
+
+    @rule()
+    def allow_the_account_again(self) -> None:
+        self._try(lambda: self._change(lambda tx, ana: freeze_method(tx, ana, "method", frozen=False)))
 
     # What the world does
 
@@ -206,6 +223,13 @@ class MoneyMachine(RuleBasedStateMachine):
             act()
         except (DomainError, LeaseLost, PaymentError, MerchantError):
             return  # refused in words, or tried again later: both are right answers
+
+    def _change(self, act: Callable[[Transaction, Member], object]) -> None:
+        with self.rig.store.begin() as tx:
+            act(tx, tx.get(Member, HOME, "ana"))
+
+    def _order_id(self) -> str:
+        return self.rig.rows(Order)[-1].id
 
     def _stands(self, *states: CartState) -> bool:
         return hasattr(self, "cart_id") and self.rig.rows(Cart)[0].state in states

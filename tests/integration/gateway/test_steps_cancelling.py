@@ -16,21 +16,9 @@ from gateway.steps.cancel import MOST_TRIES, cancel_order
 from gateway.steps.watch import LONGEST_WATCH_US
 from tests.builders import HOME
 from tests.fake_shop import Fault
-from tests.homes import home, known_level
 from tests.rig import Rig
 
 OpenRig = Callable[..., Rig]
-
-
-def open_with_order(open_rig: OpenRig) -> Rig:
-    rig = open_rig(*home(), known_level("milk", 0.15))
-    rig.shop.sell("milk-usual", 120)
-    rig.enqueue("forecast", "milk")
-    rig.pass_days(0.1)
-    rig.say_yes()
-    rig.work_off()
-    assert rig.the(Order).state is OrderState.PLACED
-    return rig
 
 
 def call_off(rig: Rig) -> None:
@@ -42,8 +30,8 @@ def told(rig: Rig) -> list[str]:
     return [one.kind for one in rig.rows(Message)]
 
 
-def test_an_order_that_is_called_off_gives_the_hold_back_and_frees_the_supply(open_rig: OpenRig) -> None:
-    rig = open_with_order(open_rig)
+def test_an_order_that_is_called_off_gives_the_hold_back_and_frees_the_supply(with_order: OpenRig) -> None:
+    rig = with_order()
     call_off(rig)
     rig.work_off()
     assert rig.shop.orders[rig.shop.only].state == "cancelled"
@@ -58,8 +46,8 @@ def test_an_order_that_is_called_off_gives_the_hold_back_and_frees_the_supply(op
     assert rig.the(Supply).quiet_until_us > rig.clock.now
 
 
-def test_the_hold_is_kept_until_the_shop_has_confirmed(open_rig: OpenRig) -> None:
-    rig = open_with_order(open_rig)
+def test_the_hold_is_kept_until_the_shop_has_confirmed(with_order: OpenRig) -> None:
+    rig = with_order()
     rig.shop.cancel_faults.extend(["lost"])
     call_off(rig)
     rig.run_round()
@@ -70,8 +58,8 @@ def test_the_hold_is_kept_until_the_shop_has_confirmed(open_rig: OpenRig) -> Non
 @pytest.mark.parametrize(
     "faults", [["not_sent"], ["lost"], ["silent"], ["silent", "silent"], ["lost", "not_sent", "silent", "lost"]]
 )
-def test_a_cancellation_whose_answer_is_lost_is_asked_for_again(open_rig: OpenRig, faults: list[Fault]) -> None:
-    rig = open_with_order(open_rig)
+def test_a_cancellation_whose_answer_is_lost_is_asked_for_again(with_order: OpenRig, faults: list[Fault]) -> None:
+    rig = with_order()
     rig.shop.cancel_faults.extend(faults)
     call_off(rig)
     rig.work_off()
@@ -82,9 +70,9 @@ def test_a_cancellation_whose_answer_is_lost_is_asked_for_again(open_rig: OpenRi
 
 @pytest.mark.parametrize("fault", ["rejected", "refused"])
 def test_a_shop_that_does_not_cancel_still_owes_the_goods_and_the_household_is_told(
-    open_rig: OpenRig, fault: Fault
+    with_order: OpenRig, fault: Fault
 ) -> None:
-    rig = open_with_order(open_rig)
+    rig = with_order()
     rig.shop.cancel_faults.append(fault)
     call_off(rig)
     rig.work_off()
@@ -95,8 +83,8 @@ def test_a_shop_that_does_not_cancel_still_owes_the_goods_and_the_household_is_t
     assert rig.bank.debited_minor == rig.the(Order).total_minor
 
 
-def test_a_shop_that_never_answers_is_not_asked_to_cancel_for_ever(open_rig: OpenRig) -> None:
-    rig = open_with_order(open_rig)
+def test_a_shop_that_never_answers_is_not_asked_to_cancel_for_ever(with_order: OpenRig) -> None:
+    rig = with_order()
     rig.shop.cancel_faults.extend(["lost"] * 100)
     call_off(rig)
     rig.work_off()
@@ -104,8 +92,8 @@ def test_a_shop_that_never_answers_is_not_asked_to_cancel_for_ever(open_rig: Ope
     assert told(rig).count("order_not_cancelled") == 1
 
 
-def test_what_is_on_its_way_cannot_be_called_off(open_rig: OpenRig) -> None:
-    rig = open_with_order(open_rig)
+def test_what_is_on_its_way_cannot_be_called_off(with_order: OpenRig) -> None:
+    rig = with_order()
     rig.shop.ship()
     rig.pass_days(0.2)
     with pytest.raises(Conflict, match="on its way"):
@@ -113,8 +101,8 @@ def test_what_is_on_its_way_cannot_be_called_off(open_rig: OpenRig) -> None:
     assert rig.rows(Act) == []
 
 
-def test_a_parcel_that_left_while_it_was_called_off_is_billed(open_rig: OpenRig) -> None:
-    rig = open_with_order(open_rig)
+def test_a_parcel_that_left_while_it_was_called_off_is_billed(with_order: OpenRig) -> None:
+    rig = with_order()
     call_off(rig)
     rig.shop.ship()
     rig.pass_days(0.2)
@@ -123,8 +111,8 @@ def test_a_parcel_that_left_while_it_was_called_off_is_billed(open_rig: OpenRig)
     assert "order_not_cancelled" not in told(rig)
 
 
-def test_a_shop_that_accepts_and_never_ships_is_asked_to_cancel_once_patience_is_over(open_rig: OpenRig) -> None:
-    rig = open_with_order(open_rig)
+def test_a_shop_that_accepts_and_never_ships_is_asked_to_cancel_once_patience_is_over(with_order: OpenRig) -> None:
+    rig = with_order()
     rig.pass_days(5.5)  # promised for the second day, and four days of patience
     assert rig.rows(Order)[0].state is OrderState.PLACED
     rig.pass_days(1)
@@ -137,8 +125,8 @@ def test_a_shop_that_accepts_and_never_ships_is_asked_to_cancel_once_patience_is
     assert rig.differences() == []
 
 
-def test_a_promise_that_is_put_off_for_ever_does_not_wear_patience_out_for_ever(open_rig: OpenRig) -> None:
-    rig = open_with_order(open_rig)
+def test_a_promise_that_is_put_off_for_ever_does_not_wear_patience_out_for_ever(with_order: OpenRig) -> None:
+    rig = with_order()
     for _ in range(60):
         rig.shop.orders[rig.shop.only].promised_us = rig.clock.now + 10 * 86_400_000_000
         rig.pass_days(1)
@@ -147,8 +135,8 @@ def test_a_promise_that_is_put_off_for_ever_does_not_wear_patience_out_for_ever(
     assert rig.rows(Order)[0].state is OrderState.CANCELLED
 
 
-def test_a_shop_that_neither_ships_nor_cancels_is_left_to_a_person_in_the_end(open_rig: OpenRig) -> None:
-    rig = open_with_order(open_rig)
+def test_a_shop_that_neither_ships_nor_cancels_is_left_to_a_person_in_the_end(with_order: OpenRig) -> None:
+    rig = with_order()
     rig.shop.cancel_faults.append("rejected")
     rig.pass_days(10)
     assert told(rig).count("order_not_cancelled") == 1
@@ -159,8 +147,8 @@ def test_a_shop_that_neither_ships_nor_cancels_is_left_to_a_person_in_the_end(op
     assert rig.waiting("observe") == []
 
 
-def test_a_parcel_that_never_arrives_is_not_looked_at_for_ever(open_rig: OpenRig) -> None:
-    rig = open_with_order(open_rig)
+def test_a_parcel_that_never_arrives_is_not_looked_at_for_ever(with_order: OpenRig) -> None:
+    rig = with_order()
     rig.shop.ship()
     rig.pass_days(0.2)
     rig.clock.advance(LONGEST_WATCH_US)
@@ -169,10 +157,10 @@ def test_a_parcel_that_never_arrives_is_not_looked_at_for_ever(open_rig: OpenRig
     assert rig.waiting("observe") == []
 
 
-def test_a_crash_anywhere_while_an_order_is_called_off_is_made_good(open_rig: OpenRig) -> None:
+def test_a_crash_anywhere_while_an_order_is_called_off_is_made_good(with_order: OpenRig) -> None:
     places: set[str] = set()
     for at in range(1, 60):
-        rig = open_with_order(open_rig)
+        rig = with_order()
         rig.bomb.passed, rig.bomb.at = 0, at
         call_off(rig)
         crashed = rig.survive(rig.work_off)
