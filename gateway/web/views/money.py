@@ -16,6 +16,7 @@ METHOD_WORDS = {
     MethodState.PENDING: "Not confirmed yet",
     MethodState.ACTIVE: "Active",
     MethodState.FROZEN: "Frozen",
+    MethodState.SUSPENDED: "Suspended",
     MethodState.REVOKED: "Unlinked",
 }
 MANDATE_WORDS = {
@@ -141,6 +142,8 @@ def _next_of(method: PaymentMethod, mandates: list[MandateRow]) -> str:
     match method.state:
         case MethodState.FROZEN:
             return "Nothing is debited from it until its freeze is lifted."
+        case MethodState.SUSPENDED:
+            return f"Its provider said no: {method.note} Nothing is debited until you allow it again; or link another."
         case MethodState.PENDING if not any(row.next for row in mandates):
             return NEXT_WORDS[MandateState.PENDING]
         case _:
