@@ -125,9 +125,9 @@ def unseal_merchant(vault: Vault, sealed: bytes) -> str:
     return vault.unseal(sealed, household_id=OPERATOR_HOUSEHOLD, row_id=MERCHANT_SECRETS)
 
 
-def make_worker(gateway: Gateway) -> Worker:
-    """Return a worker over this gateway's rows."""
-    return Worker(gateway.services, gateway.queue)
+def make_worker(gateway: Gateway, *, in_turn: bool = False) -> Worker:
+    """Return a worker over this gateway's rows; `in_turn` makes one call after the other, whatever the settings say."""
+    return Worker(gateway.services, gateway.queue, calls_at_once=1 if in_turn else gateway.settings.calls_at_once)
 
 
 def make_intake(gateway: Gateway) -> EmbeddedIntake | SessionIntake:

@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     mqtt_port: int = Field(1883, ge=0, le=65535, description="Port of the broker, or to listen on when embedded.")
     mqtt_secret: SecretStr = Field(SecretStr(""), description="The gateway's own secret at an external broker.")
     undo_seconds: float = Field(600.0, ge=0, le=86_400, description="Real time in which an approval can be undone.")
+    calls_at_once: int = Field(
+        16,
+        ge=1,
+        le=64,
+        description="Calls to shops and payment providers a worker makes side by side; 1: one after the other.",
+    )
     clock_file: Path | None = Field(None, description="A demonstration's clock; empty: real time.")
     payment_settings: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="Settings of payment adapters by name, as JSON."

@@ -24,7 +24,7 @@ def measure_river(ground: Ground) -> Figures:
     gateway = ground.install()
     try:
         identities = _move_in(gateway)
-        worker = make_worker(gateway)
+        worker = make_worker(gateway, in_turn=True)
         messages, opened_s, river_s = 0, 0.0, 0.0
         for day in range(DAYS):
             arrivals = [one for identity in identities for one in _said(identity, day)]

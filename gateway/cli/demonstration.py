@@ -134,7 +134,7 @@ class Demonstration:
                 self._save(story)
             self._introduce(story.resident)
             appliances = self._appliances(stack, intake, story)
-            worker = make_worker(gateway)
+            worker = make_worker(gateway, in_turn=True)  # the same seed, the same story
             with _progress() as progress:
                 task = progress.add_task("Replaying history", total=max(1, story.days * DAY_US // STEP_US))
                 while gateway.clock.now_us() < HISTORY_ENDS_US:

@@ -89,6 +89,8 @@ class WorkItem:
     fence: int
     generation: int
     tries: int
+    counterpart: str = ""
+    """Whom it will call (gateway.steps.counterparts), empty for one that stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

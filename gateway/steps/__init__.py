@@ -5,7 +5,7 @@
 A step that stays inside takes (transaction, item, now) and changes rows in the worker's transaction. A step that calls
 out takes (item, services) and is prepare, call, settle: no transaction is open while it calls. Both are for one
 household; the operator's own steps read for all of them. Intake calls receive, the web calls approve for a person; all
-else is found by gateway/worker.py in the rows of work, the yes of a standing mandate (approve_by_mandate.py) too.
+else is found by gateway/worker in the rows of work, the yes of a standing mandate (approve_by_mandate.py) too.
 """
 
 from collections.abc import Callable

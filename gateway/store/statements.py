@@ -158,6 +158,7 @@ def enqueue(dialect: str) -> Insert:
         {column.name: bindparam(column.name) for column in work.columns}
     )
     asked_again = {
+        "counterpart": row.excluded.counterpart,
         "due_us": row.excluded.due_us,
         "not_before_wall_us": row.excluded.not_before_wall_us,
         "generation": work.c.generation + 1,

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, text
 
 from gateway.domain.errors import NotFound
 from gateway.domain.records import WorkItem
+from gateway.steps.counterparts import counterpart_of
 from gateway.steps.ports import LeaseLost, Scalar, TooManyRows
 from gateway.store import mapping, statements
 
@@ -134,6 +135,7 @@ class SqlTransaction:
             "generation": 0,
             "tries": 0,
             "last_error": "",
+            "counterpart": counterpart_of(self, step, household_id, subject_id),
         }
         self.connection.execute(statements.enqueue(self.connection.dialect.name), row)
 

@@ -1,10 +1,11 @@
 """The worker's side of the rows of work: claim what is due under a lease, give back what failed, see what waits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select, text, tuple_, update
 
 from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.store.tables import WorkRow
@@ -37,17 +38,18 @@ class WorkQueue:
         self._holder = holder
         self._wall_us = wall_us
 
-    def claim(self, now_us: int, *, limit: int, per_household: int) -> list[WorkItem]:
+    def claim(
+        self, now_us: int, *, limit: int, per_household: int, besides: frozenset[str] = frozenset()
+    ) -> list[WorkItem]:
         """Lease at most `limit` due items, at most `per_household` of one household; oldest due first.
 
-        However long one household's row is, the others get their share in the same round.
+        However long one household's row is, the others get their share in the same round. `besides` names steps that
+        are left out.
         """
         wall = self._wall_us()
-        free = (
-            _work.c.due_us <= now_us,
-            _work.c.not_before_wall_us <= wall,
-            _work.c.lease_until_wall_us <= wall,
-        )
+        free = _free(now_us, wall)
+        if besides:
+            free = (*free, _work.c.step.not_in(sorted(besides)))
         place = func.row_number().over(partition_by=_work.c.household_id, order_by=(_work.c.due_us, _work.c.id))
         ranked = select(_work.c.id, place.label("place")).where(*free).subquery()
         shares = select(ranked.c.id).where(ranked.c.place <= per_household)
@@ -58,28 +60,48 @@ class WorkQueue:
             .limit(limit)
             .with_for_update(skip_locked=True)  # silently ignored on SQLite, where BEGIN IMMEDIATE does the same
         )
-        with self._engine.connect() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.execute(text("BEGIN IMMEDIATE"))
-            chosen = [row.id for row in connection.execute(due)]
-            claimed = (
-                connection.execute(
-                    update(_work)
-                    .where(_work.c.id.in_(chosen))
-                    .values(
-                        fence=_work.c.fence + 1,
-                        lease_until_wall_us=wall + LEASE_US,
-                        lease_holder=self._holder,
-                        tries=_work.c.tries + 1,
-                    )
-                    .returning(*_work.c)
-                ).all()
-                if chosen
-                else []
-            )
-            connection.commit()
-        order = {row_id: place for place, row_id in enumerate(chosen)}
-        return [_item(row) for row in sorted(claimed, key=lambda row: order[row.id])]
+        with self._writing() as connection:
+            return self._lease(connection, [row.id for row in connection.execute(due)], wall)
+
+    def claim_calls(
+        self,
+        now_us: int,
+        *,
+        steps: frozenset[str],
+        each: int,
+        choose: Callable[[Sequence[WorkItem]], list[WorkItem]],
+    ) -> list[WorkItem]:
+        """Lease those that `choose` takes of what is due of these steps.
+
+        It is shown at most `each` of each counterpart: the oldest of every household first, then every second oldest.
+        """
+        wall = self._wall_us()
+        free = (*_free(now_us, wall), _work.c.step.in_(sorted(steps)))
+        age = (_work.c.due_us, _work.c.id)
+        turn = func.row_number().over(partition_by=(_work.c.counterpart, _work.c.household_id), order_by=age)
+        by_turn = select(_work.c.id, _work.c.counterpart, _work.c.due_us, turn.label("turn")).where(*free).subquery()
+        in_turn = (by_turn.c.turn, by_turn.c.due_us, by_turn.c.id)
+        place = func.row_number().over(partition_by=by_turn.c.counterpart, order_by=in_turn)
+        placed = select(by_turn, place.label("place")).subquery()
+        due = (
+            select(_work)
+            .join(placed, placed.c.id == _work.c.id)
+            .where(placed.c.place <= each, *free)
+            .order_by(placed.c.turn, _work.c.due_us, _work.c.id)
+            .with_for_update(skip_locked=True, of=_work)
+        )
+        with self._writing() as connection:
+            chosen = choose([_item(row) for row in connection.execute(due)])
+            return self._lease(connection, [item.id for item in chosen], wall)
+
+    def renew(self, items: Sequence[WorkItem]) -> None:
+        """Lengthen the leases of items whose fence still stands, for calls that take long."""
+        if not items:
+            return
+        until = self._wall_us() + LEASE_US
+        held = tuple_(_work.c.id, _work.c.fence).in_([(item.id, item.fence) for item in items])
+        with self._writing() as connection:
+            connection.execute(update(_work).where(held).values(lease_until_wall_us=until))
 
     def give_back(self, item: WorkItem, error: str) -> None:
         """Return a failed item: it waits, longer each time (bounded), and is never dropped."""
@@ -90,6 +112,32 @@ class WorkQueue:
                 .where(_work.c.id == item.id, _work.c.fence == item.fence)
                 .values(lease_until_wall_us=0, not_before_wall_us=self._wall_us() + pause, last_error=error[:1000])
             )
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execute(text("BEGIN IMMEDIATE"))
+            yield connection
+            connection.commit()
+
+    def _lease(self, connection: Connection, chosen: list[str], wall: int) -> list[WorkItem]:
+        """Lease these rows, each under a new fence, and return them in their order."""
+        if not chosen:
+            return []
+        lease = (
+            update(_work)
+            .where(_work.c.id.in_(chosen))
+            .values(
+                fence=_work.c.fence + 1,
+                lease_until_wall_us=wall + LEASE_US,
+                lease_holder=self._holder,
+                tries=_work.c.tries + 1,
+            )
+            .returning(*_work.c)
+        )
+        order = {row_id: place for place, row_id in enumerate(chosen)}
+        return [_item(row) for row in sorted(connection.execute(lease).all(), key=lambda row: order[row.id])]
 
     def end_leases(self) -> None:
         """Free all that is leased: for a process that has the work to itself and has just begun, as after a kill.
@@ -140,7 +188,17 @@ def _item(row: Any) -> WorkItem:
         "fence": row.fence,
         "generation": row.generation,
         "tries": row.tries,
+        "counterpart": row.counterpart,
     }
     if row.household_id is None:
         return WorkItem(household_id=None, **claimed)
     return HouseholdItem(household_id=row.household_id, **claimed)
+
+
+def _free(now_us: int, wall_us: int) -> tuple[ColumnElement[bool], ...]:
+    """Return what makes a row one that may be leased now."""
+    return (
+        _work.c.due_us <= now_us,
+        _work.c.not_before_wall_us <= wall_us,
+        _work.c.lease_until_wall_us <= wall_us,
+    )

@@ -222,6 +222,7 @@ class Town:
                 "base_url": self.url,
                 "mqtt_port": str(self._mqtt_port),
                 "undo_seconds": "0",
+                "calls_at_once": "1",  # side by side, who comes first at the shop would be chance
                 "clock_file": str(self.folder / "clock.json"),
                 "payment_settings": msgspec.json.encode({"sandbox": bank}).decode(),
                 "payment_secrets": msgspec.json.encode(

@@ -75,6 +75,7 @@ class WorkRow(SQLModel, table=True):
     generation: int
     tries: int
     last_error: str
+    counterpart: str = Field(sa_column_kwargs={"server_default": ""})
 
 
 class CursorRow(SQLModel, table=True):
