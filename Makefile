@@ -33,9 +33,9 @@ test: dev ## Set up, then run every check and every test, browser tests included
 	@$(MAKE) --no-print-directory check
 	@$(PYTEST) -m "not long" $(ARGS)
 
-test-long: dev ## Run the long soak as well: minutes to hours
+test-long: dev ## Run the long soak: half an hour and more
 	@bash scripts/test_setup.sh
-	@$(VENV)/bin/pytest -m long $(ARGS)
+	@$(VENV)/bin/pytest -n 2 -m long $(ARGS)
 
 check: dev ## Format, lint, types and import contracts, in under a minute
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "Run $(VENV)/bin/ruff format ." >&2; exit 1; }

@@ -3,7 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from difflib import unified_diff
+from pprint import pformat
+from typing import Any, TypeAlias
 
 from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, CartState, Line
@@ -29,9 +31,19 @@ class Told:
     ledger: dict[str, int]
 
 
-def told(town: Town) -> dict[str, Any]:
+Story: TypeAlias = dict[str, Any]
+"""A town's story: what was told of each household by its name, the bank's balances, and what it paid out."""
+
+
+def differences(expected: Story, told: Story) -> list[str]:
+    """Return where two tellings differ, as lines of a comparison."""
+    before, after = (pformat(one, width=120).splitlines() for one in (expected, told))
+    return list(unified_diff(before, after, "expected", "told", lineterm=""))
+
+
+def told(town: Town) -> Story:
     """Return the town's story so far, ready to be compared with another telling."""
-    story: dict[str, Any] = {household.name: _told(town, household) for household in town.households}
+    story: Story = {household.name: _told(town, household) for household in town.households}
     book = town.bank.book()
     story["bank"] = {one["token"]: (one["balance_minor"], one["held_minor"]) for one in book["accounts"]}
     story["paid out"] = [(one["at_us"], one["gross_minor"], one["fee_minor"]) for one in book["settlements"]]

@@ -102,7 +102,7 @@ def open_shop(gateway: Gateway, url: str, sealed: bytes) -> None:
         id=SHOP_ID,
         name="Corner Market",
         adapter="http_shop",
-        settings={"base_url": url, "timeout_s": 1.0},
+        settings={"base_url": url, "timeout_s": 10.0},
         secret_sealed=sealed,
         currency="EUR",
         lead_time_days=2.0,

@@ -7,8 +7,8 @@ import httpx
 
 from tests.e2e.programs import simulator
 
-START_WITHIN_S = 30
-ASK_WITHIN_S = 30
+START_WITHIN_S = 120
+ASK_WITHIN_S = 120
 Answer: TypeAlias = Any
 """What a body of JSON holds."""
 

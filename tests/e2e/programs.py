@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
-STOP_WITHIN_S = 30
+STOP_WITHIN_S = 90
 LOOK_AGAIN_S = 0.01
 REPLENISH = str(Path(sys.executable).with_name("replenish"))
 

@@ -4,8 +4,11 @@ Whatever is not written here goes well. What an entry announces happens to the n
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.e2e.town import Town
+from tests.e2e import books
+from tests.e2e.kills import Kills
+from tests.e2e.town import STEPS_A_DAY, Broker, Town
 
 DAYS = 60
 FREEZE = (12, 16)
@@ -48,3 +51,15 @@ def tell(town: Town, until_day: int = DAYS + 1) -> None:
         for act in entries.get(town.day, []):
             act()
         town.live_until(town.day + 1)
+
+
+def live(folder: Path, days: int = DAYS, *, seed: int, kills: int = 0, broker: Broker = "embedded") -> books.Story:
+    """Live through the days in a town of its own and return its story; what does not add up then is a failure."""
+    moments = Kills(seed=seed, times=kills, steps=days * STEPS_A_DAY)
+    with Town(folder, seed=seed, broker=broker, kills=moments) as town:
+        tell(town, days + 1)
+        assert moments.done == kills
+        assert books.everything_wrong(town) == []
+        assert town.check_ledger() == 0
+        assert town.faults() == []
+        return books.told(town)

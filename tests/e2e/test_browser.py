@@ -54,7 +54,7 @@ PLACES = (
     "/money",
     "/settings",
 )
-LONG_WAIT_MS = 10_000
+LONG_WAIT_MS = 60_000
 
 
 class House:

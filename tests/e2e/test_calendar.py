@@ -1,10 +1,13 @@
 """Sixty days in a small town, with real processes and real protocols; what happens when stands in sixty_days.py.
 
 Rosa Street has a standing mandate, the Lake cabin's carts are approved by a person (twice in a browser), and Mill Lane
-pays from a stored balance. The story is told once; each test looks at it from another side.
+pays from a stored balance. The story is told once, and each test looks at it from another side; then it is told again
+with the gateway killed ten times, and its first days on another broker, and must be the same.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -16,21 +19,39 @@ from gateway.domain.replenishment import DAY_US
 from gateway.domain.stock import Device
 from tests.e2e import books
 from tests.e2e.people import a_browser
-from tests.e2e.sixty_days import DAYS, FREEZE, tell
+from tests.e2e.sixty_days import DAYS, FREEZE, live, tell
 from tests.e2e.town import BEGINS_US, Town
 
 SEED = 7
+KILLS = 10
+FEW_DAYS = 6
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
+
+
+@dataclass(frozen=True)
+class Lived:
+    """The town after its sixty days, and how its story stood after the first few and after all of them."""
+
+    town: Town
+    few_days: books.Story
+    all_days: books.Story
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     folder = tmp_path_factory.mktemp("sixty-days")
     with a_browser() as browser, Town(folder, seed=SEED, browser=browser) as town:
+        tell(town, FEW_DAYS + 1)
+        few_days = books.told(town)
         tell(town)
         assert town.day == DAYS + 1
-        yield town
+        yield Lived(town, few_days, books.told(town))
+
+
+@pytest.fixture(scope="module")
+def town(lived: Lived) -> Town:
+    return lived.town
 
 
 def test_every_pack_is_accounted_for(town: Town) -> None:
@@ -124,3 +145,13 @@ def test_nothing_was_bought_for_the_frozen_household(town: Town) -> None:
     begins, ends = (BEGINS_US + (day - 1) * DAY_US for day in FREEZE)
     assert [one for one in town.all_of(Order, town.mill) if begins < one.created_us <= ends] == []
     assert [one for one in town.all_of(Cart, town.mill) if one.created_us > ends]
+
+
+def test_ten_kills_at_random_moments_change_nothing(lived: Lived, tmp_path: Path) -> None:
+    told = live(tmp_path, seed=SEED, kills=KILLS)
+    assert books.differences(lived.all_days, told) == [], tmp_path
+
+
+def test_the_first_days_are_the_same_on_mosquitto(lived: Lived, tmp_path: Path) -> None:
+    told = live(tmp_path, FEW_DAYS, seed=SEED, broker="mosquitto")
+    assert books.differences(lived.few_days, told) == [], tmp_path

@@ -25,15 +25,16 @@ from tests.e2e.programs import REPLENISH, eventually, run
 SEED = 7
 DAYS = 6
 SPEED = 20_000  # a day in 4.3 s
-FIRST_READY_WITHIN_S = 150
-READY_AGAIN_WITHIN_S = 60
-CART_WITHIN_S = 60
-REFILL_WITHIN_S = 90
-STOP_WITHIN_S = 20
-ASK_WITHIN_S = 15
+FIRST_READY_WITHIN_S = 600
+READY_AGAIN_WITHIN_S = 180
+CART_WITHIN_S = 240
+REFILL_WITHIN_S = 360
+STOP_WITHIN_S = 90
+ASK_WITHIN_S = 60
 MOST_CARTS = 3
+HISTORY = "Replaying history"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 
 class Demo:
@@ -44,8 +45,6 @@ class Demo:
         self.data_dir = folder / "data"
         self.ready_file = folder / "ready.json"
         self.log = folder / "demo.log"
-        self.started_s = 0.0
-        self.ready_after_s = 0.0
         self.ready: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._http: httpx.Client | None = None
@@ -57,7 +56,6 @@ class Demo:
     def start(self, speed: float, *options: str) -> None:
         """Start it on a free port; it is not ready yet."""
         command = self.command("--port", "0", "--speed", str(speed), "--ready-file", str(self.ready_file), *options)
-        self.started_s = monotonic()
         with self.log.open("ab") as words:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True
@@ -68,7 +66,6 @@ class Demo:
         eventually(lambda: self.ready_file.exists() or self._has_ended(), f"{self.ready_file} is there", within_s)
         if self._has_ended():
             pytest.fail(f"the demonstration has ended\n{self.log.read_text()}")
-        self.ready_after_s = monotonic() - self.started_s
         self.ready = json.loads(self.ready_file.read_text())
         headers = {"authorization": f"Bearer {self.ready['token']}"}
         self._http = httpx.Client(
@@ -240,12 +237,13 @@ def test_a_killed_demonstration_leaves_no_simulator_running(twins: tuple[Demo, D
 
 
 def test_a_second_run_goes_on_where_the_first_stopped(demo: Demo) -> None:
-    first_s, then_us = demo.ready_after_s, demo.now_us()
+    then_us, first_words = demo.now_us(), demo.log.read_text()
     household, orders = demo.get("/household"), demo.get("/orders")["items"]
     assert_ends_cleanly(demo)
     demo.start(SPEED)
     demo.wait_until_ready(READY_AGAIN_WITHIN_S)
-    assert demo.ready_after_s < first_s / 2
+    assert HISTORY in first_words
+    assert HISTORY not in demo.log.read_text().removeprefix(first_words)
     assert demo.get("/household")["id"] == household["id"]
     assert {order["id"] for order in orders} <= {order["id"] for order in demo.get("/orders")["items"]}
     assert demo.now_us() > then_us

@@ -23,7 +23,7 @@ from tests.integration.cli.conftest import Replenish
 from tests.integration.intake.wire import eventually
 
 STOP_S = 20
-START_S = 40
+START_S = 180
 
 
 class Running:

@@ -216,7 +216,7 @@ def test_a_stopped_worker_ends_after_its_round(open_rig: OpenRig) -> None:
     thread = threading.Thread(target=rig.worker.run)
     thread.start()
     rig.worker.stop()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert not thread.is_alive()
 
 

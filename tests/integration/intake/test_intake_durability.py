@@ -222,7 +222,7 @@ def test_a_killed_ingest_has_lost_nothing_that_it_acknowledged(kind: str, tmp_pa
                 )
                 sender.start()
                 enough = len(acknowledged) + 100 * round_number
-                eventually(lambda enough=enough: len(acknowledged) >= enough, timeout_seconds=30)
+                eventually(lambda enough=enough: len(acknowledged) >= enough, timeout_seconds=120)
                 process.kill()
                 process.wait()
             killed.set()

@@ -123,7 +123,7 @@ def test_a_device_revoked_on_the_embedded_broker_is_cut_off_and_not_let_in_again
     with embedded.connected(A) as revoked, embedded.connected(B) as other:
         embedded.revoke(A)
         with pytest.raises(ConnectionEnded):
-            revoked.read(timeout_seconds=5.0)
+            revoked.read(timeout_seconds=30.0)
         with Client(embedded.port) as again:
             assert again.connect(A, A, secret) == 5
         assert_undisturbed(other, embedded, 1)
@@ -138,7 +138,7 @@ def test_a_device_revoked_behind_mosquitto_loses_its_name_within_a_second(on_mos
             revoked.send(publish_packet(telemetry(A), READING % 1, 1))
             return bool(on_mosquitto.inbox.read_rejected_after(0, 1))
 
-        eventually(is_refused, timeout_seconds=5.0)
+        eventually(is_refused, timeout_seconds=30.0)
         (kept,) = on_mosquitto.inbox.read_rejected_after(0, 1)
         assert (kept.sender, kept.reason) == (None, "unknown-sender")
         on_mosquitto.tell_mosquitto()

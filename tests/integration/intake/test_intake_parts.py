@@ -61,7 +61,7 @@ class SlowInbox:
 
     def append(self, entries: Sequence[InboxEntry], rejected: Sequence[RejectedEntry]) -> None:
         self.commits.put(len(entries) + len(rejected))
-        assert self.may_commit.acquire(timeout=10)
+        assert self.may_commit.acquire(timeout=60)
         if self.broken:
             raise ZeroDivisionError
 
@@ -87,13 +87,13 @@ def test_what_came_in_during_a_commit_is_the_next_batch_and_all_are_settled_in_o
     batcher = Batcher(inbox, FakeClock(), settlement)
     batcher.start()
     batcher.offer(arrival(0), 0)
-    sizes = [inbox.commits.get(timeout=10)]
+    sizes = [inbox.commits.get(timeout=60)]
     for seq in range(1, BATCH_LIMIT + 51):
         batcher.offer(arrival(seq), seq)
     assert settlement.settled == []
     inbox.may_commit.release(3)
     batcher.stop()
-    sizes += [inbox.commits.get(timeout=10), inbox.commits.get(timeout=10)]
+    sizes += [inbox.commits.get(timeout=60), inbox.commits.get(timeout=60)]
     assert sizes == [1, BATCH_LIMIT, 50]
     assert settlement.settled == [(seq, Committed("fridge-a", 1, seq)) for seq in range(BATCH_LIMIT + 51)]
 
@@ -103,10 +103,10 @@ def test_a_defect_in_the_commit_settles_nobody_and_the_next_batch_is_committed()
     batcher = Batcher(inbox, FakeClock(), settlement)
     batcher.start()
     batcher.offer(arrival(1), 1)
-    inbox.commits.get(timeout=10)
+    inbox.commits.get(timeout=60)
     inbox.may_commit.release()
     batcher.offer(arrival(2), 2)
-    inbox.commits.get(timeout=10)
+    inbox.commits.get(timeout=60)
     inbox.broken = False
     inbox.may_commit.release()
     batcher.stop()

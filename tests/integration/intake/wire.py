@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = 2, 3, 4, 9, 13
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 def eventually(condition: Callable[[], object], timeout_seconds: float = WAIT_SECONDS) -> None:

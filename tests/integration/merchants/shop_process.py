@@ -80,7 +80,7 @@ class ShopProcess:
         return self._wait()
 
     def _wait(self) -> int:
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=60)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()

@@ -43,7 +43,7 @@ def test_due_notices_are_sent_without_being_asked_for(tmp_path: Path) -> None:
 
     with Listener(answer=note) as listener, ShopProcess(tmp_path / "shop", notify=listener.base_url) as shop:
         shop.order("order-1")
-        assert arrived.wait(timeout=20)
+        assert arrived.wait(timeout=60)
 
 
 def test_a_notice_may_come_twice_and_carries_the_same_id(telling_shop: ShopProcess, listener: Listener) -> None:

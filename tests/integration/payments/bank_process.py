@@ -58,13 +58,13 @@ class BankProcess:
         return self._wait()
 
     def post(self, path: str, **body: object) -> dict[str, Any]:
-        answer = httpx.post(self.url + path, json=body, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
+        answer = httpx.post(self.url + path, json=body, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
         assert answer.status_code == 200, answer.text
         document: dict[str, Any] = answer.json()
         return document
 
     def get(self, path: str) -> dict[str, Any]:
-        answer = httpx.get(self.url + path, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
+        answer = httpx.get(self.url + path, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
         assert answer.status_code == 200, answer.text
         document: dict[str, Any] = answer.json()
         return document
@@ -73,7 +73,7 @@ class BankProcess:
         self.post("/script", account=account, next=list(entries))
 
     def _wait(self) -> int:
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=60)
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
             stream.close()
@@ -143,7 +143,7 @@ class NoticeInbox:
 
     def wait_for(self, number: int) -> list[tuple[dict[str, str], bytes]]:
         with self.came:
-            assert self.came.wait_for(lambda: len(self.taken) >= number, timeout=20)
+            assert self.came.wait_for(lambda: len(self.taken) >= number, timeout=60)
             return list(self.taken)
 
     def close(self) -> None:

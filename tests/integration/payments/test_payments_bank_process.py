@@ -35,7 +35,7 @@ def test_a_busy_port_is_one_clear_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = str(busy.getsockname()[1])
         command = [sys.executable, "-m", "simulators.bank", "--port", port, "--state", str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr == f"bank: cannot listen on port {port}: Address already in use\n"
 
@@ -43,7 +43,7 @@ def test_a_busy_port_is_one_clear_sentence(tmp_path: Path) -> None:
 def test_a_bank_without_a_token_makes_one_that_only_its_owner_reads(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "simulators.bank", "--port", "0", "--state", str(tmp_path), "--exit-with-parent"]
     for _ in range(2):
-        done = subprocess.run(command, input="", capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(command, input="", capture_output=True, text=True, timeout=60, check=True)
         assert json.loads(done.stdout)["ready"] is True
         token = tmp_path / "token"
         assert len(token.read_text(encoding="ascii")) >= 43
@@ -131,7 +131,7 @@ def test_the_bank_lives_in_the_time_of_the_clock_file(own_bank: BankProcess, con
 def test_a_clock_file_that_cannot_be_read_is_one_clear_sentence(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "simulators.bank", "--port", "0", "--state", str(tmp_path)]
     command += ["--clock", str(tmp_path / "none.json")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("bank: ")
     assert done.stderr.count("\n") == 1

@@ -96,7 +96,7 @@ def test_a_silent_bank_is_unknown_when_the_time_is_over(
     bank.script(anna.token, fault)
     authorize = anna.authorize()
     assert isinstance(anna.adapter.authorize(authorize), Unknown)
-    found = anna.adapter.sync(Sync(authorize.reference, OperationKind.AUTHORIZE))
+    found = connect(bank).sync(Sync(authorize.reference, OperationKind.AUTHORIZE))
     assert isinstance(found, Authorized) is took_effect
 
 

@@ -10,7 +10,7 @@ import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 SHELL = shutil.which("sh") or "/bin/sh"
-WITHIN_S = 30
+WITHIN_S = 120
 
 # A Python of a version, with venv or without. A fake knows what it is asked by its words.
 PYTHON = """\
