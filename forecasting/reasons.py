@@ -16,7 +16,11 @@ from forecasting.local_days import DAY_US, local_time
 from forecasting.online import ForecastState, idle_chance
 from forecasting.tracker import LevelTracker, level_of
 
-_THIN = "\u202f"  # narrow no-break space: a number keeps its unit
+_THIN = "\u202f"  # narrow no-break space: a number keeps its sign of percent
+_NO_BREAK = "\u00a0"  # and its unit
+_LARGER = {"g": "kg", "ml": "l", "Wh": "kWh"}
+_LARGER_FROM = 1000.0
+_COUNTED = {"piece": "pieces", "page": "pages", "wash": "washes", "cup": "cups", "cycle": "cycles"}
 _WEEKEND_SHARE = 0.15  # a weekday difference smaller than this is not worth a word
 _UNCERTAIN_SHARE = 0.1  # a level less certain than this is said to be "about"
 _SILENT_DAYS = 1.5
@@ -94,16 +98,24 @@ def explain(
 
 
 def amount(quantity: float, unit: str) -> str:
-    """A quantity as people say it: two figures that matter, the unit kept beside it.
+    r"""A quantity as people say it: two figures that matter, the unit kept beside it, the larger unit from 1,000 on.
 
-    >>> amount(38.24, "g").replace("\u202f", " "), amount(0.352, "l").replace("\u202f", " ")
-    ('38 g', '0.35 l')
+    >>> amount(38.24, "g"), amount(0.352, "l"), amount(1741, "g"), amount(2, "piece"), amount(0.4, "piece")
+    ('38\xa0g', '0.35\xa0l', '1.7\xa0kg', '2\xa0pieces', '0.4\xa0pieces')
     """
+    if unit in _LARGER and abs(quantity) >= _LARGER_FROM:
+        quantity, unit = quantity / _LARGER_FROM, _LARGER[unit]
+    figure = _figure(quantity)
+    space = _THIN if unit == "%" else _NO_BREAK
+    return f"{figure}{space}{_COUNTED.get(unit, unit) if figure != '1' else unit}"
+
+
+def _figure(quantity: float) -> str:
     if abs(quantity) < 10**-_MOST_DIGITS / 2:
-        return f"0{_THIN}{unit}"
+        return "0"
     digits = min(_MOST_DIGITS, max(0, 1 - math.floor(math.log10(abs(quantity)))))
     text = f"{quantity:.{digits}f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}{_THIN}{unit}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def date_range(first_us: int, last_us: int, zone: str, now_us: int) -> str:
@@ -171,7 +183,10 @@ def _use(outcome: Depletion, unit: str) -> Reason:
     highest = max(range(7), key=lambda day: profile[day])
     apart = min(profile[5:]) > max(profile[:5]) or max(profile[5:]) < min(profile[:5])
     if apart and abs(weekend - workday) > _WEEKEND_SHARE * daily:
-        text = f"You use about {amount(workday, unit)} a day, {amount(weekend, unit)} at weekends."
+        text = (
+            f"You use about {amount(daily, unit)} a day: {amount(workday, unit)} on workdays,"
+            f" {amount(weekend, unit)} at weekends."
+        )
         return _plain(Why.USE, text, daily=daily, workday=workday, weekend=weekend)
     if profile[highest] > 1 + 2 * _WEEKEND_SHARE:
         peak = daily * profile[highest]

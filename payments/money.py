@@ -1,9 +1,9 @@
-"""An amount of money: integer minor units and its currency, always together.
+r"""An amount of money: integer minor units and its currency, always together.
 
 >>> Money.parse("18.90", "EUR") + Money(110, "EUR")
 Money(amount_minor=2000, currency='EUR')
->>> str(Money(1890, "EUR")), str(Money(500, "JPY")), str(Money(1234, "BHD"))
-('18.90 EUR', '500 JPY', '1.234 BHD')
+>>> str(Money(1890, "EUR")), str(Money(-123456, "CHF")), str(Money(500, "JPY"))
+('18.90\xa0€', '−1,234.56\xa0CHF', '500\xa0¥')
 """
 
 import re
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from babel.numbers import get_currency_symbol
 from iso4217 import Currency
 
 from payments.errors import CurrencyMismatch, NotAnAmount, UnknownCurrency
@@ -18,6 +19,8 @@ from payments.errors import CurrencyMismatch, NotAnAmount, UnknownCurrency
 LARGEST_MINOR = 10**15
 """Larger than any household's bill, and still exact in SQLite, PostgreSQL, JSON and JavaScript."""
 
+_NO_BREAK = "\u00a0"
+_MINUS = "\u2212"
 _MACHINE_AMOUNT = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]{1,16})(?:\.(?P<part>[0-9]{1,4}))?")
 
 
@@ -32,6 +35,11 @@ def exponent(currency: str) -> int:
     if not isinstance(digits, int) or not currency.isupper():
         raise UnknownCurrency(currency)
     return digits
+
+
+@cache
+def _symbol(currency: str) -> str:
+    return str(get_currency_symbol(currency, locale="en"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,10 @@ class Money:
         return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else sign + text
 
     def __str__(self) -> str:
-        return f"{self.format()} {self.currency}"
+        """Write the amount as people read it, the one way it is said on pages, in messages and by commands."""
+        whole, point, part = Money(abs(self.amount_minor), self.currency).format().partition(".")
+        sign = _MINUS if self.amount_minor < 0 else ""
+        return f"{sign}{int(whole):,}{point}{part}{_NO_BREAK}{_symbol(self.currency)}"
 
     def __bool__(self) -> bool:
         return self.amount_minor != 0

@@ -31,7 +31,7 @@ def quarantine_show(message_id: str, data_dir: DataDir = None) -> None:
     if not found:
         raise CommandFailed(f"no quarantined message has the id {message_id}; see `replenish quarantine list`")
     one = found[0]
-    say(f"Came:   {_time(one.received_us)} UTC")
+    say(f"Came:   {_time(one.received_us)}")
     say(f"Reason: {one.reason}")
     say(f"Detail: {one.detail or '-'}")
     say(f"Sender: {one.sender or '-'}")
@@ -43,4 +43,4 @@ def quarantine_show(message_id: str, data_dir: DataDir = None) -> None:
 
 
 def _time(at_us: int) -> str:
-    return f"{datetime.fromtimestamp(at_us / 1e6, UTC):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(at_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC"

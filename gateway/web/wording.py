@@ -7,17 +7,13 @@ narrow one. The names of days and months are spelled out here: nothing depends o
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from zoneinfo import ZoneInfo
-
-from babel.numbers import get_currency_symbol
 
 from payments.money import Money
 
 NO_BREAK = "\u00a0"
 NARROW_NO_BREAK = "\u202f"
 EN_DASH = "\u2013"
-MINUS = "\u2212"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
@@ -59,11 +55,6 @@ def iso(at_us: int) -> str:
     return at.isoformat(timespec="milliseconds" if at.microsecond else "seconds").replace("+00:00", "Z")
 
 
-@cache
-def _symbol(currency: str) -> str:
-    return str(get_currency_symbol(currency, locale="en"))
-
-
 def money(amount_minor: int, currency: str, *, signed: bool = False) -> str:
     r"""Return an amount with its symbol; `signed` writes the plus too.
 
@@ -72,9 +63,7 @@ def money(amount_minor: int, currency: str, *, signed: bool = False) -> str:
     >>> money(-123456, "EUR"), money(90, "EUR", signed=True)
     ('−1,234.56\xa0€', '+0.90\xa0€')
     """
-    whole, point, part = Money(abs(amount_minor), currency).format().partition(".")
-    sign = MINUS if amount_minor < 0 else "+" if signed and amount_minor > 0 else ""
-    return f"{sign}{int(whole):,}{point}{part}{NO_BREAK}{_symbol(currency)}"
+    return f"{'+' if signed and amount_minor > 0 else ''}{Money(amount_minor, currency)}"
 
 
 def percent(value: float) -> str:
@@ -86,11 +75,13 @@ def percent(value: float) -> str:
     return f"{value:.0f}{NARROW_NO_BREAK}%"
 
 
-def amount(quantity: float, unit: str) -> str:
-    r"""Return a quantity in its unit, in the larger unit where that reads better.
+def amount(quantity: float, unit: str, *, parts: bool = False) -> str:
+    r"""Return a quantity in its unit, in the larger unit where that reads better; `parts` of a piece for a rate.
 
     >>> amount(240, "g"), amount(1500, "g"), amount(1.25, "l"), amount(1, "piece"), amount(67, "%")
     ('240\xa0g', '1.5\xa0kg', '1.3\xa0l', '1\xa0piece', '67\u202f%')
+    >>> amount(0.4, "piece"), amount(0.4, "piece", parts=True)
+    ('0\xa0pieces', '0.4\xa0pieces')
     """
     if unit == "%":
         return percent(quantity)
@@ -99,7 +90,7 @@ def amount(quantity: float, unit: str) -> str:
         return f"{number(quantity / by)}{NO_BREAK}{unit}"
     if unit in COUNTED_UNITS:
         one, many = COUNTED_UNITS[unit]
-        figure = number(float(round(quantity)))
+        figure = number(quantity if parts else float(round(quantity)))
         return f"{figure}{NO_BREAK}{one if figure == '1' else many}"
     return f"{number(quantity)}{NO_BREAK}{unit}"
 

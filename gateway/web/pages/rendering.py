@@ -12,11 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gateway.web.pages.charts import chart_json, sketch
+from gateway.web.theme import theme_of
 from gateway.web.wording import money, unit_name
 
 HERE = Path(__file__).resolve().parent.parent
 STATIC = HERE / "static"
-THEMES = ("light", "auto", "dark")
 SPRITE = "/static/vendor/icons.svg"
 
 
@@ -50,12 +50,6 @@ def environment() -> Environment:
 def render(name: str, context: Mapping[str, Any]) -> str:
     """Return a template's text."""
     return environment().get_template(name).render(context)
-
-
-def theme_of(request: Request) -> str:
-    """Return the theme the browser asked for: light, dark, or as the device has it."""
-    chosen = request.cookies.get("theme", "auto")
-    return chosen if chosen in THEMES else "auto"
 
 
 def came_from(request: Request) -> str:

@@ -13,8 +13,9 @@ from gateway.steps.ports import Transaction
 from gateway.web import identity, sessions
 from gateway.web.identity import MIN_PASSWORD_CHARACTERS, local_path
 from gateway.web.pages.forms import shown_on
-from gateway.web.pages.rendering import THEMES, answer
+from gateway.web.pages.rendering import answer
 from gateway.web.pages.visit import Visit, Visiting, back
+from gateway.web.theme import THEMES
 from gateway.web.views import member_rows
 from gateway.web.wording import since
 

@@ -1,6 +1,6 @@
 """What pages and the API show: frozen facts with their words, read in one transaction and scoped to one household."""
 
-from gateway.web.views.activity import Activity, QuarantineRow, device_activity, quarantine_rows
+from gateway.web.views.activity import Activity, device_activity
 from gateway.web.views.agenda import AgendaItem, coming_up, planned_orders
 from gateway.web.views.book import BookEntry, BookPage, book_page
 from gateway.web.views.carts import CartView, cart_view, waiting_carts
@@ -13,6 +13,7 @@ from gateway.web.views.money import MoneyView, money_view
 from gateway.web.views.order import OrderView, order_view
 from gateway.web.views.orders import OrdersView, orders_view
 from gateway.web.views.payments import PaymentRow, payment_rows
+from gateway.web.views.quarantine import QuarantineRow, quarantine_rows
 from gateway.web.views.supplies import SuppliesView, SupplyRow, supplies_view
 from gateway.web.views.supply import SupplyView, supply_view
 

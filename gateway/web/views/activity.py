@@ -1,16 +1,15 @@
-"""What things said lately, in sentences, and what of it could not be counted."""
+"""What things said lately, in sentences."""
 
 import string
 from dataclasses import dataclass
 from typing import Literal
 
 from gateway.domain.household import Household
-from gateway.domain.stock import Device, Measure, Quarantined, Reading, Refill, Slot, Supply, Verdict
+from gateway.domain.stock import Device, Measure, Reading, Refill, Slot, Supply, Verdict
 from gateway.steps.ports import Transaction
 from gateway.web.wording import Wording, amount
 
 MAX_ACTIVITY = 40
-MAX_QUARANTINED = 50
 PREVIEW_CHARACTERS = 160
 
 Dot = Literal["ok", "low", "off"]
@@ -26,23 +25,6 @@ class Activity:
     words: str
     when: str
     at_us: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantineRow:
-    """One message that could not be counted; `payload` is a preview, readable text or hexadecimal."""
-
-    id: str
-    device_id: str | None
-    device: str
-    sender: str
-    topic: str
-    reason: str
-    detail: str
-    payload: str
-    size: int
-    received_us: int
-    when: str
 
 
 def device_activity(
@@ -76,39 +58,6 @@ def device_activity(
             )
         )
     return tuple(items)
-
-
-def quarantine_rows(
-    tx: Transaction, household_id: str, *, now_us: int, device_id: str | None = None
-) -> tuple[QuarantineRow, ...]:
-    """Return what a household's things sent that could not be counted, newest first."""
-    wording = _wording(tx, household_id)
-    names = {device.id: device.name for device in tx.find(Device, household_id)}
-    if device_id is None:
-        rows = tx.find(Quarantined, household_id, newest=MAX_QUARANTINED)
-    else:
-        rows = tx.find(Quarantined, household_id, newest=MAX_QUARANTINED, device_id=device_id)
-    return tuple(
-        quarantine_row(row, device=names.get(row.device_id or ""), when=wording.when(row.received_us, now_us))
-        for row in rows
-    )
-
-
-def quarantine_row(row: Quarantined, *, device: str | None, when: str) -> QuarantineRow:
-    """Build one row; without a known device the sender stands for it."""
-    return QuarantineRow(
-        id=row.id,
-        device_id=row.device_id,
-        device=device or row.sender,
-        sender=row.sender,
-        topic=row.topic,
-        reason=row.reason.replace("-", " ").capitalize(),
-        detail=row.detail,
-        payload=preview(row.payload),
-        size=len(row.payload),
-        received_us=row.received_us,
-        when=when,
-    )
 
 
 def preview(payload: bytes) -> str:

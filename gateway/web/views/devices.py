@@ -6,7 +6,8 @@ from devices.catalogue import kinds
 from gateway.domain.replenishment import DAY_US
 from gateway.domain.stock import Device, DeviceState, Level, Slot, Supply
 from gateway.steps.ports import Transaction
-from gateway.web.views.activity import Activity, Dot, QuarantineRow, device_activity, quarantine_rows
+from gateway.web.views.activity import Activity, Dot, device_activity
+from gateway.web.views.quarantine import QuarantineRow, quarantine_rows
 from gateway.web.views.stock import grouped
 from gateway.web.wording import amount, count, since
 
@@ -118,13 +119,14 @@ def rows_of(tx: Transaction, household_id: str, devices: list[Device], now_us: i
 
 def _row(device: Device, slots: tuple[SlotRow, ...], now_us: int) -> DeviceRow:
     kind = kinds().get(device.kind)
-    silent = device.last_seen_us is None or now_us - device.last_seen_us > SILENT_US
+    is_new = device.last_seen_us is None and now_us - device.owned_from_us <= SILENT_US
+    silent = not is_new and (device.last_seen_us is None or now_us - device.last_seen_us > SILENT_US)
     seen = "Never heard" if device.last_seen_us is None else since(device.last_seen_us, now_us)
     dot: Dot = "ok"
     if device.state is DeviceState.REMOVED:
         status, dot = "Removed: no longer let in", "off"
     elif device.last_seen_us is None:
-        status, dot = "Never heard from", "off"
+        status, dot = "Has not reported yet" if is_new else "Silent, never heard from", "off"
     elif device.state is DeviceState.FROZEN:
         status, dot = "Frozen: heard, but nothing is bought on its word", "low"
     elif silent:
@@ -175,12 +177,17 @@ def _slot(slot: Slot, device: Device, levels: dict[str, Level], supplies: dict[s
 
 
 def _headline(rows: tuple[DeviceRow, ...], silent: tuple[DeviceRow, ...]) -> str:
+    fresh = [row for row in rows if row.last_seen_us is None and not row.silent]
     if not rows:
         return "No device yet"
     if len(silent) == 1:
         return f"{silent[0].name} is silent"
     if silent:
         return f"{count(len(silent), 'device is', 'devices are')} silent"
+    if len(fresh) == 1:
+        return f"{fresh[0].name} has not reported yet"
+    if fresh:
+        return f"{count(len(fresh), 'device has', 'devices have')} not reported yet"
     return "Every device is being heard" if len(rows) > 1 else f"{rows[0].name} is being heard"
 
 
@@ -189,5 +196,6 @@ def _summary(silent: tuple[DeviceRow, ...], quarantine: tuple[QuarantineRow, ...
     if silent:
         parts.append("Silence widens the forecast; nothing is bought by itself on an old level.")
     if quarantine:
-        parts.append(f"{count(len(quarantine), 'message', 'messages')} could not be counted.")
+        messages = sum(row.times for row in quarantine)
+        parts.append(f"{count(messages, 'message', 'messages')} could not be counted.")
     return " ".join(parts)

@@ -233,7 +233,11 @@ def _second_opinion(stock: Stock, opinion: SecondOpinion | None) -> str:
 
 
 def _daily_use(forecast: Forecast | None, unit: str) -> str:
-    return "" if forecast is None or forecast.daily_use is None else f"{amount(forecast.daily_use, unit)} a day"
+    return (
+        ""
+        if forecast is None or forecast.daily_use is None
+        else f"{amount(forecast.daily_use, unit, parts=True)} a day on average"
+    )
 
 
 def _quantity(quantity: float | None, unit: str) -> str:

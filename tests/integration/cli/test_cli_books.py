@@ -145,7 +145,7 @@ def test_quarantined_messages_are_listed_newest_first_and_shown_whole(installed:
     gateway.close()
     said = installed("quarantine", "list")
     assert [line.split("  ")[0] for line in said.lines] == [second.id, first.id]
-    assert said.lines[1] == f"{first.id}  2026-11-24 07:00  {device.id}  not-json  byte 0"
+    assert said.lines[1] == f"{first.id}  2026-11-24 07:00 UTC  {device.id}  not-json  byte 0"
     assert "\x1b" not in said.out
     assert installed("quarantine", "list", "--limit", "1").lines == said.lines[:1]
     shown = installed("quarantine", "show", first.id)

@@ -757,7 +757,7 @@ def full_house() -> list[object]:
             id="message-1",
             household_id=HOUSE,
             kind="cart_waiting",
-            text="An order of 32.39 EUR waits for your OK.",
+            text="An order of 32.39\u00a0€ waits for your OK.",
             subject="carts/cart-waiting",
             at_us=NOW - HOUR_US,
             read_us=None,

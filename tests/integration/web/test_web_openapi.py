@@ -101,3 +101,11 @@ def test_the_description_can_be_read_without_leaving_the_house() -> None:
         assert "http://" not in page.text
         assert "https://" not in page.text
         assert web.get("/api/docs/start.js").headers["content-type"].startswith("text/javascript")
+
+
+def test_the_description_follows_the_theme_of_the_pages() -> None:
+    with WebClient(FakeUnitOfWork(), FakeClock()) as web:
+        assert '<html lang="en" data-theme="auto">' in web.get("/api/docs").text
+        web.http.cookies.set("theme", "dark")
+        assert '<html lang="en" data-theme="dark">' in web.get("/api/docs").text
+        assert "dark-mode" in web.get("/api/docs/theme.js").text

@@ -167,7 +167,7 @@ def test_the_reasons_say_when_it_was_corrected_and_by_how_much_the_thing_disagre
     now_us = START_US + 4 * HOUR_US
     outcome = forecast(state, level_of(tracker), now_us, "UTC")
     texts = [one.text for one in explain(outcome, state, tracker, "g", "UTC").reasons]
-    assert "Corrected by you on 1 Jun: 30\u202fg less than the device itself says." in texts
+    assert "Corrected by you on 1 Jun: 30\u00a0g less than the device itself says." in texts
 
 
 def test_the_memory_of_before_there_were_corrections_is_still_read() -> None:

@@ -44,7 +44,7 @@ def test_a_debit_within_all_limits_is_covered() -> None:
 def test_a_debit_at_the_limit_is_covered_and_one_cent_more_is_not() -> None:
     assert reasons(MANDATE, replace(REQUEST, amount=eur(5_000))) == []
     assert reasons(MANDATE, replace(REQUEST, amount=eur(5_001))) == [
-        "50.01 EUR is above the limit of 50.00 EUR an order"
+        "50.01\u00a0€ is above the limit of 50.00\u00a0€ an order"
     ]
 
 
@@ -65,7 +65,7 @@ def test_the_days_of_a_period_roll() -> None:
     outside = replace(inside, at_us=NOW_US - 30 * DAY_US)
     assert reasons(monthly, reserved=(outside,)) == []
     assert reasons(monthly, reserved=(inside,)) == [
-        "40.00 EUR on top of 60.01 EUR is above the limit of 100.00 EUR in 30 days"
+        "40.00\u00a0€ on top of 60.01\u00a0€ is above the limit of 100.00\u00a0€ in 30 days"
     ]
 
 
@@ -85,7 +85,7 @@ def test_a_limit_for_each_merchant_counts_that_merchant_alone() -> None:
     each = replace(MANDATE, periods=(PeriodLimit(30, eur(5_000), per_merchant=True),))
     assert reasons(each, reserved=(Reservation(eur(5_000), "elsewhere", NOW_US),)) == []
     assert reasons(each, reserved=(Reservation(eur(1_001), "shop", NOW_US),)) == [
-        "40.00 EUR on top of 10.01 EUR is above the limit of 50.00 EUR in 30 days at shop"
+        "40.00\u00a0€ on top of 10.01\u00a0€ is above the limit of 50.00\u00a0€ in 30 days at shop"
     ]
 
 
@@ -112,7 +112,7 @@ def test_a_price_may_rise_by_the_tolerance_and_no_further() -> None:
     rising = [PriceChange("Milk", eur(1_000), eur(now)) for now in (900, 1_100, 1_101)]
     assert reasons(tolerant, replace(REQUEST, prices=tuple(rising[:2]))) == []
     assert reasons(tolerant, replace(REQUEST, prices=tuple(rising))) == [
-        "Milk rose from 10.00 EUR to 11.01 EUR, more than the 10 % allowed"
+        "Milk rose from 10.00\u00a0€ to 11.01\u00a0€, more than the 10 % allowed"
     ]
 
 
@@ -120,7 +120,7 @@ def test_a_price_never_seen_before_is_for_a_person_where_prices_are_watched() ->
     new = replace(REQUEST, prices=(PriceChange("Milk", None, eur(1_000)),))
     assert reasons(MANDATE, new) == []
     assert reasons(replace(MANDATE, price_tolerance_bp=1_000), new) == [
-        "Milk has no earlier price to compare 10.00 EUR with"
+        "Milk has no earlier price to compare 10.00\u00a0€ with"
     ]
 
 
