@@ -13,7 +13,7 @@ from sqlalchemy import Engine, inspect
 
 from devices.clock import ClockFile, RealClock
 from gateway.config import Settings
-from gateway.domain.replenishment import SECOND_US
+from gateway.domain.replenishment import DAY_US, SECOND_US
 from gateway.domain.stock import Device, DeviceState
 from gateway.intake import EmbeddedIntake, SessionIntake
 from gateway.intake.mosquitto import GATEWAY_USER
@@ -95,6 +95,7 @@ def assemble(settings: Settings) -> Gateway:
         merchants=merchants,
         providers=providers,
         undo_us=round(settings.undo_seconds * SECOND_US),
+        keep_inbox_us=settings.keep_inbox_days * DAY_US,
     )
     return Gateway(
         settings=settings,

@@ -37,6 +37,12 @@ class Settings(BaseSettings):
         le=64,
         description="Calls to shops and payment providers a worker makes side by side; 1: one after the other.",
     )
+    keep_inbox_days: int = Field(
+        90,
+        ge=1,
+        le=36_500,
+        description="Days for which a recorded message is kept as the device sent it, signature and all.",
+    )
     clock_file: Path | None = Field(None, description="A demonstration's clock; empty: real time.")
     payment_settings: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="Settings of payment adapters by name, as JSON."

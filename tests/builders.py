@@ -27,7 +27,7 @@ from gateway.domain.payment import (
     Reservation,
     ReservationState,
 )
-from gateway.domain.records import Act, MerchantAccount, Message, Notice, NoticeState
+from gateway.domain.records import Act, MerchantAccount, Message, Notice, NoticeState, Pruned
 from gateway.domain.replenishment import (
     DAY_US,
     Forecast,
@@ -468,6 +468,7 @@ DEFAULTS: dict[type[Any], dict[str, Any]] = {
         "reason": "",
         "received_us": START_US,
     },
+    Pruned: {"id": "quarantined/home", "kind": "quarantined", "count": 7, "until_us": START_US},
     Act: {
         "id": "act",
         "by": "operator",
@@ -506,6 +507,7 @@ IN_ORDER: tuple[type[Any], ...] = (
     Operator,
     MerchantAccount,
     Notice,
+    Pruned,
     Household,
     Member,
     Session,

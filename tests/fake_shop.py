@@ -240,6 +240,7 @@ class FakeInbox:
     around: Callable[[], None] = lambda: None
     rows: list[FakeInboxRow] = field(default_factory=list)
     rejected: list[FakeRejectedRow] = field(default_factory=list)
+    pruned: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def append(self, payload: bytes, at_us: int, *, device_id: str = "fridge", kind: str = "telemetry") -> None:
         """Let a message arrive."""
@@ -258,6 +259,12 @@ class FakeInbox:
 
     def last_id(self) -> int:
         return len(self.rows)
+
+    def prune(self, recorded: int, rejected: int, *, before_us: int, limit: int) -> int:
+        assert recorded <= len(self.rows)
+        assert rejected <= len(self.rejected)
+        self.pruned.append((recorded, rejected, before_us, limit))
+        return 0
 
     def read_rejected_after(self, cursor: int, limit: int) -> list[FakeRejectedRow]:
         if limit > 1:  # record reads them last, the worker only looks whether there is one

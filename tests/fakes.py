@@ -132,6 +132,7 @@ class FakeTransaction:
         self,
         entity: type[Entity],
         household_id: str | None,
+        /,
         *,
         newest: int | None = None,
         oldest: int | None = None,
@@ -150,11 +151,11 @@ class FakeTransaction:
         ]
         return rows[:oldest] if newest is None else rows[::-1][:newest]
 
-    def count(self, entity: type[Entity], household_id: str | None, **equals: str) -> int:
+    def count(self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]) -> int:
         return len(self.find(entity, household_id, **equals))
 
     def every(
-        self, entity: type[Entity], household_id: str | None, **equals: Scalar | frozenset[str]
+        self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]
     ) -> Iterator[Entity]:
         yield from self.find(entity, household_id, **equals)
 

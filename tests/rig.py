@@ -97,6 +97,7 @@ class Rig:
             merchants=FakeMerchants(self.shop),
             providers=self.providers,
             undo_us=UNDO_US,
+            keep_inbox_us=90 * DAY_US,
         )
         self.queue = WorkQueue(self.engine, "worker-1", self.clock.wall_us)
         self.worker = Worker(self.services, self.queue)

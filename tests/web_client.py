@@ -52,6 +52,7 @@ def services_of(unit_of_work: FakeUnitOfWork, clock: FakeClock, *, undo_us: int 
         merchants=cast("Merchants", unused),
         providers=TwoProviders(FakeBank()),
         undo_us=undo_us,
+        keep_inbox_us=0,
     )
 
 

@@ -7,6 +7,8 @@ from gateway.config import Settings
 from gateway.domain.access import Operator
 from gateway.domain.household import Household
 from gateway.domain.payment import PaymentMethod
+from gateway.domain.replenishment import DAY_US
+from gateway.steps.prune import EVERYTHING
 from gateway.store import migrate
 from gateway.store.engine import open_engine
 from gateway.store.vault import Vault
@@ -58,6 +60,8 @@ def _first_rows(gateway: Gateway, operator_email: str) -> Iterator[str]:
                 Operator(id=new_id(), name="Operator", email=operator_email, created_wall_us=gateway.clock.wall_us())
             )
             yield f"Operator: {operator_email}"
+        if not tx.is_waiting("prune", EVERYTHING):
+            tx.enqueue("prune", None, EVERYTHING, due_us=now_us + DAY_US)
         # Pay-outs are asked for daily once an account is linked; after a restore the rows are made again here.
         for adapter in sorted({method.adapter for method in tx.every(PaymentMethod, None)}):
             tx.enqueue("settle", None, adapter, due_us=now_us)

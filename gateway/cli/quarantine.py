@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.terminal import CommandFailed, DataDir, open_gateway, say
+from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, say
+from gateway.domain.records import Pruned
 from gateway.domain.stock import Quarantined
 
 app = typer.Typer(help="Messages that could not be counted.", no_args_is_help=True)
@@ -21,6 +22,9 @@ def quarantine_list(
     with open_gateway(data_dir) as gateway, gateway.unit_of_work.read() as tx:
         for one in tx.find(Quarantined, None, newest=limit):
             say(f"{one.id}  {_time(one.received_us)}  {one.sender or '-'}  {one.reason}  {one.detail}")
+        gone = sum(one.count for one in tx.every(Pruned, None, kind="quarantined"))
+    if gone:
+        err.print(f"{gone} older ones are no longer kept.")
 
 
 @app.command("show")

@@ -75,6 +75,17 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """How many rows of a kind are no longer kept, the newest of them from `until_us`; no household: of nobody known."""
+
+    id: str
+    household_id: str | None
+    kind: str
+    count: int
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkItem:
     """A claimed row of work: which step, on what, under which fence.
 

@@ -25,6 +25,7 @@ from gateway.steps.observe import observe
 from gateway.steps.place import place
 from gateway.steps.plan import plan
 from gateway.steps.ports import Services, Transaction
+from gateway.steps.prune import prune
 from gateway.steps.record import record
 from gateway.steps.refund import refund
 from gateway.steps.release import release
@@ -38,7 +39,19 @@ CallsOut = Callable[[HouseholdItem, Services], None]
 ForOperator = Callable[[WorkItem, Services], None]
 
 RIVER = ("receive", "record", "forecast", "plan", "fill", "approve", "authorize", "place", "capture", "observe")
-BRANCHES = ("release", "cancel", "sync", "notice", "refund", "expire", "settle", "revoke", "top_up", "challenge")
+BRANCHES = (
+    "release",
+    "cancel",
+    "sync",
+    "notice",
+    "refund",
+    "expire",
+    "settle",
+    "revoke",
+    "top_up",
+    "challenge",
+    "prune",
+)
 
 INSIDE: MappingProxyType[str, Inside] = MappingProxyType({"forecast": forecast, "plan": plan, "expire": expire})
 CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
@@ -59,7 +72,7 @@ CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
     }
 )
 FOR_OPERATOR: MappingProxyType[str, ForOperator] = MappingProxyType(
-    {"record": record, "notice": notice, "settle": settle}
+    {"record": record, "notice": notice, "settle": settle, "prune": prune}
 )
 
 __all__ = ["BRANCHES", "CALLS_OUT", "FOR_OPERATOR", "INSIDE", "RIVER", "CallsOut", "ForOperator", "Inside"]

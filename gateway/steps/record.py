@@ -17,9 +17,10 @@ from devices.readings import Report
 from devices.units import convert
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
-from gateway.domain.stock import Device, DeviceState, Quarantined, Sequence, Slot
+from gateway.domain.stock import Device, DeviceState, Sequence, Slot
 from gateway.steps.levels import MEASURED_BY, Message, record_reading
-from gateway.steps.ports import InboxRow, RejectedRow, Services, Transaction
+from gateway.steps.ports import InboxRow, Services, Transaction
+from gateway.steps.quarantine import quarantine, quarantine_rejected
 
 log = structlog.get_logger()
 
@@ -29,7 +30,6 @@ BATCH = 500
 FUTURE_LIMIT_US = DAY_US
 SEQUENCE_JUMP_LIMIT = 1_000_000
 MAX_GAP_RANGES = 256
-MAX_DETAIL = 500
 BEFORE_FIRST = -1
 LAST_FIRST = 1  # an epoch may begin at 0 or at 1
 
@@ -62,13 +62,13 @@ def record(item: WorkItem, services: Services) -> None:
                     _record_row(tx, row, now_us)
             except Exception:  # a fault of ours in one message must not hold up all the others
                 log.exception("a message could not be recorded", inbox_id=row.id, device_id=row.device_id)
-                fault = _Refused("internal-error", "a fault in the gateway; see its log")
-                _quarantine(tx, row, _device(tx, row.device_id), fault)
+                fault = "a fault in the gateway; see its log"
+                quarantine(tx, row, _device(tx, row.device_id), reason="internal-error", detail=fault)
         if rows:
             tx.move_cursor(CURSOR, rows[-1].id)
         rejected = services.inbox.read_rejected_after(tx.cursor(REJECTED_CURSOR), BATCH)
         for refusal in rejected:
-            _quarantine_rejected(tx, refusal)
+            quarantine_rejected(tx, refusal)
         if rejected:
             tx.move_cursor(REJECTED_CURSOR, rejected[-1].id)
         if BATCH in {len(rows), len(rejected)}:
@@ -90,7 +90,7 @@ def _record_row(tx: Transaction, row: InboxRow, now_us: int) -> None:
         if counted is None:
             return  # counted before: a repeat changes nothing
     except (BadInput, _Refused) as refused:
-        _quarantine(tx, row, device, refused)
+        quarantine(tx, row, device, reason=refused.reason, detail=refused.detail)
         return
     tx.save(replace(device, last_seen_us=max(device.last_seen_us or 0, row.received_at_us)))
     message = Message(
@@ -198,39 +198,3 @@ def _has_gap(before: Sequence, seq: int, lost: Ranges) -> bool:
     """Say whether the message right before this one is missing, or others are declared lost for the first time."""
     counted = ((BEFORE_FIRST, before.watermark), *before.ranges)
     return (seq > LAST_FIRST and not contains(counted, seq - 1)) or bool(subtract(lost, counted))
-
-
-def _quarantine(tx: Transaction, row: InboxRow, device: Device | None, refused: BadInput | _Refused) -> None:
-    tx.add(
-        Quarantined(
-            id=tx.new_id(),
-            household_id=None if device is None else device.household_id,
-            device_id=row.device_id,
-            inbox_id=row.id,
-            sender=row.sender,
-            topic=row.topic,
-            reason=refused.reason,
-            detail=refused.detail[:MAX_DETAIL],
-            payload=row.payload,
-            received_us=row.received_at_us,
-        )
-    )
-
-
-def _quarantine_rejected(tx: Transaction, refusal: RejectedRow) -> None:
-    """Show what could not even be opened beside the other quarantined messages."""
-    devices = tx.find(Device, None, id=refusal.sender) if refusal.sender is not None else []
-    tx.add(
-        Quarantined(
-            id=tx.new_id(),
-            household_id=devices[0].household_id if devices else None,
-            device_id=refusal.sender,
-            inbox_id=None,
-            sender=refusal.sender or "",
-            topic=refusal.topic,
-            reason=refusal.reason,
-            detail=f"{refusal.size_bytes} bytes",
-            payload=refusal.payload,
-            received_us=refusal.received_at_us,
-        )
-    )

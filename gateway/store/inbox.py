@@ -17,7 +17,6 @@ from gateway.steps.receive import InboxEntry, InboxUnavailable, Kind, RejectedEn
 
 BUSY_TIMEOUT_SECONDS = 5.0
 READ_LIMIT = 10_000
-PRUNE_LIMIT = 10_000
 REJECTED_KEPT = 20_000
 REJECTED_KEPT_PER_SENDER = 1_000
 """One device that talks rubbish may not push out what the others are accused of."""
@@ -147,17 +146,22 @@ class SqliteInbox:
         rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'message'", ())
         return int(rows[0][0]) if rows else 0
 
-    def prune(self, before_id: int) -> int:
-        """Forget at most 10,000 of the oldest messages below ``before_id`` and return how many went.
+    def prune(self, recorded: int, rejected: int, *, before_us: int, limit: int) -> int:
+        """Forget at most ``limit`` of the oldest messages that came before and are recorded; of the rejected likewise.
 
-        To be called with a cursor that is safely past: what *record* has projected and no longer needs.
+        The cursors must be committed ones. Returns the larger of the two numbers: whether more is left to do. The file
+        does not shrink; what comes next is written into the room that became free.
         """
         with self._transaction() as connection:
-            deleted = connection.execute(
-                "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE id < ? ORDER BY id LIMIT ?)",
-                (before_id, PRUNE_LIMIT),
+            return max(
+                connection.execute(
+                    f"DELETE FROM {table} WHERE id IN ("  # noqa: S608 — the two names below
+                    f" SELECT id FROM (SELECT id, received_at_us FROM {table} WHERE id <= ? ORDER BY id LIMIT ?)"
+                    " WHERE received_at_us < ?)",
+                    (cursor, limit, before_us),
+                ).rowcount
+                for table, cursor in (("message", recorded), ("rejected", rejected))
             )
-            return deleted.rowcount
 
     def close(self) -> None:
         """Close the connection; the file stays."""

@@ -47,6 +47,7 @@ ROWS: dict[type, type[Any]] = {
     order.Shipment: tables.ShipmentRow,
     records.MerchantAccount: tables.MerchantRow,
     records.Notice: tables.NoticeRow,
+    records.Pruned: tables.PrunedRow,
     records.Message: tables.MessageRow,
     records.Act: tables.ActRow,
 }

@@ -56,13 +56,10 @@ def find(
 
 
 @cache
-def count(entity: Any, compared: tuple[str, ...], *, scoped: bool) -> Select[Any]:
+def count(entity: Any, compared: tuple[tuple[str, Comparison], ...], *, scoped: bool) -> Select[Any]:
     """Return the statement that counts an entity's rows by these columns."""
     rows = table(entity)
-    query = select(func.count()).select_from(rows)
-    if scoped:
-        query = query.where(rows.c.household_id == bindparam(HOUSEHOLD))
-    return query.where(*(rows.c[name] == bindparam(name) for name in compared))
+    return select(func.count()).select_from(rows).where(*_comparisons(rows, compared, scoped=scoped))
 
 
 @cache

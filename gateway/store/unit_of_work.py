@@ -48,6 +48,7 @@ class SqlTransaction:
         self,
         entity: type[Entity],
         household_id: str | None,
+        /,
         *,
         newest: int | None = None,
         oldest: int | None = None,
@@ -75,16 +76,14 @@ class SqlTransaction:
             raise TooManyRows(entity, MAX_FOUND)
         return [mapping.to_entity(entity, row) for row in rows]
 
-    def count(self, entity: type[Entity], household_id: str | None, **equals: str) -> int:
+    def count(self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]) -> int:
         kind: Any = entity
-        parameters: dict[str, str] = dict(equals)
-        if household_id is not None:
-            parameters[statements.HOUSEHOLD] = household_id
-        query = statements.count(kind, tuple(equals), scoped=household_id is not None)
+        compared, parameters = _comparisons(household_id, equals)
+        query = statements.count(kind, compared, scoped=household_id is not None)
         return int(self.connection.execute(query, parameters).scalar_one())
 
     def every(
-        self, entity: type[Entity], household_id: str | None, **equals: Scalar | frozenset[str]
+        self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]
     ) -> Iterator[Entity]:
         kind: Any = entity
         scoped = household_id is not None

@@ -15,6 +15,10 @@ class Inbox(Protocol):
         """Return the id of the newest committed row, 0 when empty."""
         ...
 
+    def prune(self, recorded: int, rejected: int, *, before_us: int, limit: int) -> int:
+        """Forget at most `limit` rows of each kind, up to these cursors, that came before; return the larger number."""
+        ...
+
     def read_rejected_after(self, cursor: int, limit: int) -> Sequence["RejectedRow"]:
         """Return at most `limit` rejected rows with an id above the cursor, oldest first."""
         ...

@@ -53,3 +53,5 @@ class Services:
     merchants: Merchants
     providers: PaymentProviders
     undo_us: int
+    keep_inbox_us: int
+    """How long a recorded message is kept as it came."""

@@ -49,6 +49,7 @@ class Transaction(Protocol):
         self,
         entity: type[Entity],
         household_id: str | None,
+        /,
         *,
         newest: int | None = None,
         oldest: int | None = None,
@@ -63,12 +64,12 @@ class Transaction(Protocol):
         """
         ...
 
-    def count(self, entity: type[Entity], household_id: str | None, **equals: str) -> int:
-        """Return how many such entities there are, without reading them."""
+    def count(self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]) -> int:
+        """Return how many such entities there are, without reading them; compared as in `find`."""
         ...
 
     def every(
-        self, entity: type[Entity], household_id: str | None, **equals: Scalar | frozenset[str]
+        self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]
     ) -> Iterator[Entity]:
         """Yield all of the household's entities, however many, read in pages and ordered by id; compared as in `find`.
 

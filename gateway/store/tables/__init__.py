@@ -19,7 +19,16 @@ from gateway.store.tables.payment import (
     PostingRow,
     ReservationRow,
 )
-from gateway.store.tables.records import ActRow, AdapterStateRow, CursorRow, MerchantRow, MessageRow, NoticeRow, WorkRow
+from gateway.store.tables.records import (
+    ActRow,
+    AdapterStateRow,
+    CursorRow,
+    MerchantRow,
+    MessageRow,
+    NoticeRow,
+    PrunedRow,
+    WorkRow,
+)
 from gateway.store.tables.replenishment import ForecastRow, ForecastStateRow, PlanRow, PolicyRow, SecondOpinionRow
 from gateway.store.tables.stock import (
     DeviceRow,
@@ -63,6 +72,7 @@ __all__ = [
     "PlanRow",
     "PolicyRow",
     "PostingRow",
+    "PrunedRow",
     "QuarantinedRow",
     "ReadingRow",
     "RefillRow",

@@ -58,6 +58,15 @@ class ActRow(Owned, table=True):
     at_us: int = big()
 
 
+class PrunedRow(SQLModel, table=True):
+    __tablename__ = "pruned"
+    id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    household_id: str | None = Field(default=None, max_length=ID_LENGTH, index=True)
+    kind: str
+    count: int = big()
+    until_us: int = big()
+
+
 class WorkRow(SQLModel, table=True):
     """What is due: one row per step and subject. Claims raise the fence; settling checks it."""
 

@@ -25,7 +25,7 @@ from gateway.domain.payment import (
     Posting,
     Reservation,
 )
-from gateway.domain.records import Act, Message, Notice
+from gateway.domain.records import Act, Message, Notice, Pruned
 from gateway.domain.replenishment import Forecast, ForecastState, Plan, Policy, SecondOpinion
 from gateway.domain.stock import (
     Device,
@@ -62,6 +62,7 @@ ENTITIES: dict[str, type[Any]] = {
     "levels": Level,
     "refills": Refill,
     "quarantine": Quarantined,
+    "pruned": Pruned,
     "policies": Policy,
     "forecast_states": ForecastState,
     "forecasts": Forecast,

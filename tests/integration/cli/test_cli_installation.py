@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, inspect
 
+from gateway.assembly import assemble
 from gateway.cli.doctor import Finding, Weight, findings
 from gateway.config import read_settings
 from gateway.store import migrate
@@ -24,6 +25,9 @@ def test_init_makes_keys_database_and_operator_and_a_second_time_nothing(repleni
     assert first.status == 0
     assert [line.partition(":")[0] for line in first.lines] == ["Keys", "Database", "Operator", "Next"]
     keys = (replenish.data_dir / "keys.json").read_bytes()
+    gateway = assemble(read_settings(replenish.data_dir))
+    assert [one.step for one in gateway.queue.waiting(failing_only=False)] == ["prune"]
+    gateway.close()
     second = replenish("init", "--operator", "op@example.org")
     assert second.status == 0
     assert [line.partition(":")[0] for line in second.lines] == ["Next"]

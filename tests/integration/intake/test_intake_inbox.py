@@ -65,17 +65,26 @@ def test_pruning_forgets_only_what_is_behind_and_no_id_is_used_twice(tmp_path: P
     with SqliteInbox(tmp_path / "inbox.db") as inbox:
         inbox.append([entry(seq) for seq in range(1, 11)], [])
         last = inbox.last_id()
-        assert inbox.prune(before_id=last + 1) == 10
+        assert inbox.prune(last - 3, 0, before_us=START_US + 1, limit=100) == 7
+        assert [row.seq for row in inbox.read_after(0, 10)] == [8, 9, 10]
+        assert inbox.prune(last, 0, before_us=START_US, limit=100) == 0
+        assert inbox.prune(last, 0, before_us=START_US + 1, limit=100) == 3
         assert inbox.last_id() == last
         inbox.append([entry(11)], [])
         assert [row.id for row in inbox.read_after(0, 10)] == [last + 1]
 
 
-def test_one_sweep_of_pruning_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox_file, "PRUNE_LIMIT", 3)
+def test_one_sweep_of_pruning_is_bounded(tmp_path: Path) -> None:
     with SqliteInbox(tmp_path / "inbox.db") as inbox:
         inbox.append([entry(seq) for seq in range(1, 6)], [])
-        assert [inbox.prune(100), inbox.prune(100), inbox.prune(100)] == [3, 2, 0]
+        assert [inbox.prune(100, 0, before_us=START_US + 1, limit=3) for _ in range(3)] == [3, 2, 0]
+
+
+def test_what_was_rejected_is_pruned_behind_a_cursor_of_its_own(tmp_path: Path) -> None:
+    with SqliteInbox(tmp_path / "inbox.db") as inbox:
+        inbox.append([], [rejected(number) for number in range(4)])
+        assert inbox.prune(0, 3, before_us=START_US + 1, limit=100) == 3
+        assert [row.id for row in inbox.read_rejected_after(0, 10)] == [4]
 
 
 def test_one_device_that_talks_rubbish_does_not_push_out_what_others_are_accused_of(
