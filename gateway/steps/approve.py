@@ -13,7 +13,7 @@ from gateway.domain.order import OPEN_ORDER_STATES, Order
 from gateway.domain.payment import Attempt, AttemptState, Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE
 from gateway.domain.stock import PackOption
-from gateway.steps.carts import reopen
+from gateway.steps.carts import ask_again, reopen
 from gateway.steps.freeze import is_frozen
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Transaction
@@ -65,11 +65,16 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAgain:
+    """Ask now about a cart that was skipped or snoozed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Undo:
     """Take the yes back, while the order has not been sent."""
 
 
-Decision = Approve | ApproveByMandate | ChangePacks | Swap | Snooze | Skip | Undo
+Decision = Approve | ApproveByMandate | ChangePacks | Swap | Snooze | Skip | AskAgain | Undo
 
 
 def approve(
@@ -94,14 +99,14 @@ def approve(
     match decision:
         case Approve() | ApproveByMandate():
             return _say_yes(tx, cart, decision, member=member, now_us=now_us, wall_us=wall_us, undo_us=undo_us)
-        case ChangePacks(line_id=line_id, packs=packs):
-            return _edit(tx, cart, tx.get(Line, household_id, line_id).with_packs(packs))
-        case Swap(line_id=line_id, sku=sku):
-            return _edit(tx, cart, _swapped(tx, tx.get(Line, household_id, line_id), sku))
+        case ChangePacks(line_id=line_id) | Swap(line_id=line_id):
+            return _edit(tx, cart, tx.get(Line, household_id, line_id), decision)
         case Snooze(until_us=until_us):
             return _snooze(tx, cart, until_us, now_us)
         case Skip():
             return _skip(tx, cart, now_us)
+        case AskAgain():
+            return ask_again(tx, cart, now_us=now_us)
         case Undo():
             return _undo(tx, cart, now_us)
 
@@ -184,11 +189,11 @@ def _permission(tx: Transaction, cart: Cart, method_id: str | None, now_us: int)
     raise Invalid("payment method", "no linked account may be debited for this cart; link one on the Money page")
 
 
-def _edit(tx: Transaction, cart: Cart, line: Line) -> Cart:
+def _edit(tx: Transaction, cart: Cart, line: Line, decision: ChangePacks | Swap) -> Cart:
     cart.require("change", CartState.AWAITING_APPROVAL)
     if line.cart_id != cart.id:
         raise Invalid("line", "it belongs to another cart")
-    tx.save(line)
+    tx.save(line.with_packs(decision.packs) if isinstance(decision, ChangePacks) else _swapped(tx, line, decision.sku))
     priced = cart.priced(tx.find(Line, cart.household_id, cart_id=cart.id))
     tx.save(priced)
     return priced
@@ -236,7 +241,7 @@ def _skip(tx: Transaction, cart: Cart, now_us: int) -> Cart:
 
 def _undo(tx: Transaction, cart: Cart, now_us: int) -> Cart:
     if cart.state in {CartState.SKIPPED, CartState.SNOOZED}:
-        raise Conflict("cart", cart.id, cart.state, "undo", hint="A new cart follows when it is time.")
+        raise Conflict("cart", cart.id, cart.state, "undo", hint="Ask for it again instead.")
     cart.require("undo", *UNDOABLE_STATES)
     sent = tx.find(Order, cart.household_id, cart_id=cart.id, state=frozenset(OPEN_ORDER_STATES))
     if sent:

@@ -1,12 +1,17 @@
-"""A cart that waits for a person again, because a yes was taken back or covers it no longer; or waits for nothing."""
+"""A cart that waits for a person again: a yes was taken back, or a skip or snooze; or a cart that waits for nothing."""
 
 from dataclasses import replace
 
 from gateway.domain.cart import Cart, CartState
-from gateway.domain.replenishment import HOUR_US
+from gateway.domain.errors import Conflict
+from gateway.domain.order import LineState, OrderLine
+from gateway.domain.replenishment import HOUR_US, Plan, PlanState
+from gateway.domain.stock import Supply
+from gateway.steps.plans import drop_plans, plans_of
 from gateway.steps.ports import Transaction
 
 DECIDE_AGAIN_US = 24 * HOUR_US
+QUOTE_IS_FRESH_US = 24 * HOUR_US
 
 
 def reopen(tx: Transaction, cart: Cart, reasons: tuple[str, ...], *, now_us: int) -> Cart:
@@ -22,6 +27,43 @@ def reopen(tx: Transaction, cart: Cart, reasons: tuple[str, ...], *, now_us: int
     tx.save(reopened)
     tx.enqueue("expire", cart.household_id, cart.id, due_us=decide_by_us)
     return reopened
+
+
+def ask_again(tx: Transaction, cart: Cart, *, now_us: int) -> Cart:
+    """Ask at once about a cart that was skipped or snoozed: as it is for a day, later drafted anew at new prices.
+
+    Raises Conflict where one of its supplies is planned, in another cart or on its way by now: never two orders.
+    """
+    cart.require("ask about", CartState.SNOOZED, CartState.SKIPPED)
+    plans = plans_of(tx, cart)
+    if any(_is_taken_care_of(tx, plan) for plan in plans):
+        raise Conflict("cart", cart.id, "followed by another", "ask about")
+    for plan in plans:
+        # The way back from a skip: its supplies were to be left alone for a week.
+        tx.save(replace(plan, state=PlanState.CARTED))
+        tx.save(replace(tx.get(Supply, plan.household_id, plan.supply_id), quiet_until_us=0))
+        tx.enqueue("forecast", plan.household_id, plan.supply_id, due_us=now_us)  # it may be needed no longer
+    awake = replace(cart, snoozed_until_us=None)
+    if now_us - cart.created_us <= QUOTE_IS_FRESH_US:
+        return reopen(tx, awake, ("you asked to see it now",), now_us=now_us)
+    ended = replace(awake, state=CartState.EXPIRED, note="you asked to see it now; asked anew at today's prices")
+    tx.save(ended)
+    tx.cancel_work("expire", cart.id)
+    drop_plans(tx, cart, now_us=now_us, again_after_days=0)
+    return ended
+
+
+def _is_taken_care_of(tx: Transaction, plan: Plan) -> bool:
+    others = tx.find(
+        Plan, plan.household_id, supply_id=plan.supply_id, state=frozenset({PlanState.OPEN, PlanState.CARTED})
+    )
+    coming = tx.find(
+        OrderLine,
+        plan.household_id,
+        supply_id=plan.supply_id,
+        state=frozenset({LineState.OPEN, LineState.SHIPPED}),
+    )
+    return bool(coming) or any(other.id != plan.id for other in others)
 
 
 def end_unneeded(tx: Transaction, cart: Cart, why: str) -> None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.order import Order, OrderState
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.approve import Approve, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
+from gateway.steps.approve import Approve, AskAgain, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
 from gateway.steps.cancel import cancel_order
 from gateway.web.api.paging import Paged, read_page
 from gateway.web.api.schemas.carts import (
@@ -86,6 +86,12 @@ def snooze_cart(who: ApiMember, web: Web, cart_id: str, wish: SnoozeWish | None 
     else:
         until_us = web.clock.now_us() + round((said.days or 1) * DAY_US)
     return _decide(who, web, cart_id, Snooze(until_us))
+
+
+@router.post("/carts/{cart_id}/ask-again", tags=["carts"], responses=DECIDED)
+def ask_cart_again(who: ApiMember, web: Web, cart_id: str) -> CartBody:
+    """Ask at once about a cart that was skipped or snoozed; after a day it is drafted anew, at new prices."""
+    return _decide(who, web, cart_id, AskAgain())
 
 
 @router.post("/carts/{cart_id}/undo", tags=["carts"], responses=DECIDED)

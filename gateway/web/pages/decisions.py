@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from gateway.domain.cart import UNDOABLE_STATES, Cart
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.order import OPEN_ORDER_STATES, Order
-from gateway.steps.approve import Approve, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
+from gateway.steps.approve import Approve, AskAgain, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
 from gateway.steps.ports import Transaction
 from gateway.web.pages.forms import shown_on
 from gateway.web.pages.rendering import answer, is_partial, render
@@ -73,6 +73,13 @@ def skip_cart(visiting: Visiting, cart_id: str) -> Response:
 def snooze_cart(visiting: Visiting, cart_id: str, until_us: Annotated[int, Form()]) -> Response:
     """Ask again later."""
     return _decide(visiting, cart_id, Snooze(until_us))
+
+
+@router.post("/carts/{cart_id}/ask-again")
+@shown_on(cart_page)
+def ask_again(visiting: Visiting, cart_id: str) -> Response:
+    """After all, or sooner: ask now."""
+    return _decide(visiting, cart_id, AskAgain())
 
 
 @router.post("/carts/{cart_id}/undo")

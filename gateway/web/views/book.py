@@ -103,11 +103,9 @@ class _Reader:
     def _stands(self, hold: JournalEntry) -> bool:
         """Say whether a hold is still held: what its payment wrote as pending does not cancel out yet."""
         tx, household_id = self._tx, self._household_id
-        asked = tx.seek(Operation, household_id, hold.source_id)
-        if asked is None:
-            return hold.pending
-        sources = frozenset(one.id for one in tx.find(Operation, household_id, attempt_id=asked.attempt_id))
-        written = tx.find(JournalEntry, household_id, source_id=sources | {asked.attempt_id}, pending=True)
+        attempt_id = hold.source_id
+        sources = frozenset(one.id for one in tx.find(Operation, household_id, attempt_id=attempt_id))
+        written = tx.find(JournalEntry, household_id, source_id=sources | {attempt_id}, pending=True)
         account_id = self._legs[hold.id][0].account_id
         left = sum(
             leg.amount_minor

@@ -7,7 +7,7 @@ from gateway.domain.household import Household
 from gateway.domain.order import OrderState
 from gateway.domain.payment import Mandate, PaymentMethod
 from gateway.domain.records import MerchantAccount
-from gateway.domain.replenishment import DAY_US, SECOND_US, Forecast
+from gateway.domain.replenishment import DAY_US, HOUR_US, SECOND_US, Forecast
 from gateway.steps.ports import Transaction
 from gateway.web.views.cart_lines import CartLine, cart_lines
 from gateway.web.views.limits import LimitMeter, limit_meter, usable_methods, used_in_period
@@ -16,7 +16,9 @@ from gateway.web.wording import Wording, listed, money
 
 MAX_WAITING = 20
 COMING_STATES = frozenset({OrderState.PLACING, OrderState.PLACED, OrderState.SHIPPED})
-SNOOZE_DAYS = (1, 3, 7)
+SNOOZE_HOURS = (3, 24, 72, 168)
+SNOOZE_WORDS = {3: "In 3 hours", 24: "Tomorrow", 72: "In 3 days", 168: "In a week"}
+ASKABLE_AFTER_SKIP_US = 7 * DAY_US
 
 TITLES = {
     CartState.AWAITING_APPROVAL: "Order for your OK",
@@ -33,9 +35,8 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnoozeOption:
-    """One way to put the decision off."""
+    """One way to put the decision off; `consequence` says when it is asked, or what may come of it."""
 
-    days: int
     until_us: int
     words: str
     consequence: str
@@ -76,6 +77,7 @@ class CartView:
     default: str
     decidable: bool
     undoable: bool
+    askable: bool
     undo_until_wall_us: int | None
     undo_seconds: int | None
     method_id: str | None
@@ -141,6 +143,7 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
         default=_default(cart, wording),
         decidable=decidable,
         undoable=undo_us is not None,
+        askable=_is_askable(cart, now_us),
         undo_until_wall_us=undo_us,
         undo_seconds=None if undo_us is None else max(0, (undo_us - wall_us) // SECOND_US),
         method_id=method.id if method else None,
@@ -157,6 +160,12 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
         attempt_id=decision.attempt.id if decision.attempt else None,
         created_us=cart.created_us,
     )
+
+
+def _is_askable(cart: Cart, now_us: int) -> bool:
+    """Whether it can be asked for now: a snoozed cart, or one that was skipped and not yet looked at again."""
+    recent = now_us - cart.created_us < ASKABLE_AFTER_SKIP_US
+    return cart.state is CartState.SNOOZED or (cart.state is CartState.SKIPPED and recent)
 
 
 def _promised_us(cart: Cart, now_us: int) -> int | None:
@@ -215,17 +224,23 @@ def _snooze_options(
     empty_us = {row.supply_id: row.p10_us for row in forecasts if row.p10_us is not None}
     lead_us = max(0, cart.promised_us - now_us) if cart.promised_us is not None else 0
     options = []
-    for days in SNOOZE_DAYS:
-        until = now_us + days * DAY_US
+    for hours in SNOOZE_HOURS:
+        until = now_us + hours * HOUR_US
+        late = cart.decide_by_us is not None and until > cart.decide_by_us
+        if hours < 24 and (late or cart.decide_by_us is None or now_us + DAY_US <= cart.decide_by_us):
+            continue  # the shortest is for a deadline that comes before tomorrow
         risky = [line.name for line in lines if empty_us.get(line.supply_id, 2**62) < until + lead_us]
         options.append(
             SnoozeOption(
-                days=days,
                 until_us=until,
-                words={1: "Tomorrow", 7: "In a week"}.get(days, f"In {days} days"),
-                consequence=f"{listed(risky)} may be empty before it arrives"
-                if risky
-                else wording.day_and_clock(until),
+                words=SNOOZE_WORDS[hours],
+                consequence=_snooze_consequence(wording.day_and_clock(until), risky, late=late),
             )
         )
     return tuple(options)
+
+
+def _snooze_consequence(when: str, risky: list[str], *, late: bool) -> str:
+    if risky:
+        return f"{listed(risky)} may be empty before it arrives"
+    return f"{when}, after the deadline: it may arrive too late" if late else when

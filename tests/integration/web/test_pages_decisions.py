@@ -1,5 +1,6 @@
 """Deciding on a cart: by plain forms, by htmx, too late, and by somebody who may not."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 
 from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, CartState, Line
-from gateway.domain.replenishment import DAY_US
+from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast
 from tests.fakes import FakeClock
 from tests.integration.web.sample_household import HOUSE, NOW, full_house, world
 from tests.web_client import WebClient
@@ -150,3 +151,30 @@ def test_a_declined_payment_says_so_and_where_to_look() -> None:
     assert "Payment declined" in html
     assert "The account is overdrawn" in html
     assert "Look at your accounts" in html
+
+
+def test_a_skipped_cart_is_brought_back_from_its_own_card(web: WebClient) -> None:
+    web.post(f"{CART}/skip")
+    page = web.get(CART).text
+    assert "Bring it back" in page
+    assert web.post(f"{CART}/ask-again").status_code == 303
+    assert "waits for your OK" in web.get(CART).text
+
+
+def test_a_snoozed_cart_offers_to_be_asked_now(web: WebClient) -> None:
+    web.post(f"{CART}/snooze", data={"until_us": str(NOW + 3 * DAY_US)})
+    assert "Ask me now" in web.get(CART).text
+    html = web.post(f"{CART}/ask-again", headers={"HX-Request": "true"}).text
+    assert "Approve" in html
+
+
+def test_a_snooze_beyond_the_deadline_says_what_it_means(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        tx.save(replace(tx.get(Cart, HOUSE, "cart-waiting"), decide_by_us=NOW + 10 * HOUR_US))
+        for forecast in tx.find(Forecast, HOUSE, current=True):
+            tx.save(replace(forecast, p10_us=NOW + 40 * DAY_US))
+    sheet = web.get(CART).text.partition("Ask me again")[2].partition("</form>")[0]
+    assert re.findall(r"<strong>([^<]+)</strong><small>([^<]+)", sheet)[:2] == [
+        ("In 3 hours", "Tue 24 Nov, 21:05"),
+        ("Tomorrow", "Wed 25 Nov, 18:05, after the deadline: it may arrive too late"),
+    ]

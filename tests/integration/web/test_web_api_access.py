@@ -47,6 +47,7 @@ OBJECTS = [
     ("POST", "/api/v1/carts/cart-waiting/approve"),
     ("POST", "/api/v1/carts/cart-waiting/skip"),
     ("POST", "/api/v1/carts/cart-waiting/snooze"),
+    ("POST", "/api/v1/carts/cart-waiting/ask-again"),
     ("POST", "/api/v1/carts/cart-waiting/undo"),
     ("GET", "/api/v1/orders/order-cart-1-milk"),
     ("GET", "/api/v1/payments/attempt-cart-1-milk"),

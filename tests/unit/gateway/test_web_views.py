@@ -415,15 +415,15 @@ def test_a_supply_just_added_says_that_nothing_is_known() -> None:
     assert view.chart.likely == (None,) * len(view.chart.x)
 
 
-def held(cart_id: str, at_us: int) -> list[object]:
-    """A hold of 20 EUR for an attempt, written when it was asked for."""
+def held(attempt_id: str, at_us: int) -> list[object]:
+    """A hold of 20 EUR for an attempt, and what the provider was asked."""
     return [
         Operation(
-            id=f"asked-{cart_id}",
+            id=f"asked-{attempt_id}",
             household_id=HOUSE,
-            attempt_id=f"attempt-{cart_id}",
+            attempt_id=attempt_id,
             kind=OperationKind.AUTHORIZE,
-            subject_id=cart_id,
+            subject_id=attempt_id,
             amount_minor=2000,
             currency="EUR",
             state=OperationState.SUCCEEDED,
@@ -434,7 +434,7 @@ def held(cart_id: str, at_us: int) -> list[object]:
             closed_us=at_us,
             syncs=0,
         ),
-        *written("hold", f"asked-{cart_id}", 2000, at_us, pending=True),
+        *written("hold", attempt_id, 2000, at_us, pending=True),
     ]
 
 
@@ -471,14 +471,17 @@ def test_a_hold_says_that_it_stands_only_until_its_payment_ends() -> None:
         household(),
         *accounts(),
         *held("open", NOW),
-        *held("ended", NOW - DAY_US),
-        *written("release", "attempt-ended", 2000, NOW, pending=True),
+        *held("captured", NOW - DAY_US),
+        *written("release", "asked-captured", 2000, NOW, pending=True),
+        *held("voided", NOW - DAY_US),
+        *written("release", "voided", 2000, NOW, pending=True),
     ]
     with FakeUnitOfWork(*rows).begin() as tx:
         page = book_page(tx, HOUSE, limit=10)
     assert {entry.id: entry.held for entry in page.entries if entry.words == "Held for an order"} == {
-        "hold-asked-open": True,
-        "hold-asked-ended": False,
+        "hold-open": True,
+        "hold-captured": False,
+        "hold-voided": False,
     }
 
 
