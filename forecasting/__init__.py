@@ -22,7 +22,7 @@ from forecasting.depletion import (
 from forecasting.drawing import band
 from forecasting.errors import ForecastingError, InvalidInput, OutOfOrder, UnknownSupplyKind, UnknownTimeZone
 from forecasting.online import Demand, ForecastState, begin, demand, idle_chance, update
-from forecasting.ordering import LeadTime, OrderBy, delivery_risk, order_by, reorder_level
+from forecasting.ordering import LeadTime, OrderBy, delivery_risk, order_by, reorder_level, service_held
 from forecasting.ordinals import sunk_beside_count
 from forecasting.priors import PRIORS, Prior, prior_for
 from forecasting.reasons import Explanation, Reason, Why, amount, date_range, explain
@@ -86,6 +86,7 @@ __all__ = [
     "pool",
     "prior_for",
     "reorder_level",
+    "service_held",
     "start_tracking",
     "sunk_beside_count",
     "track",

@@ -136,12 +136,9 @@ def reorder_level(
     """The level, in units, at which an order placed now would just keep the service level: the reorder point."""
     _check(service_level, slowness_days, review_days)
 
-    known = replace(depletion, level=replace(depletion.level, sd=0.0, at_us=depletion.now_us, alive_us=None))
-    arrivals = _arrivals(known, depletion.now_us, lead_time, slowness_days + review_days)
-    shares = np.array(lead_time.shares)
-
     def risk_with(level: float) -> float:
-        return float(shares @ (1 - depletion_survival(np.array(level), depletion.demand, arrivals)))
+        held = service_held(depletion, lead_time, level, slowness_days=slowness_days, review_days=review_days)
+        return 1 - held
 
     low, high = 0.0, depletion.demand.daily
     for _ in range(_BISECTIONS):
@@ -157,6 +154,20 @@ def reorder_level(
         else:
             low = middle
     return high
+
+
+def service_held(
+    depletion: Depletion,
+    lead_time: LeadTime,
+    level: float,
+    *,
+    slowness_days: float = 0.0,
+    review_days: float = 1.0,
+) -> float:
+    """The probability of not running out before the delivery of an order placed now, with so much left."""
+    known = replace(depletion, level=replace(depletion.level, sd=0.0, at_us=depletion.now_us, alive_us=None))
+    arrivals = _arrivals(known, depletion.now_us, lead_time, slowness_days + review_days)
+    return float(np.array(lead_time.shares) @ depletion_survival(np.array(level), depletion.demand, arrivals))
 
 
 def _check(service_level: float, slowness_days: float, review_days: float) -> None:

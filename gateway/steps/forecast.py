@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 
 import forecasting
 from gateway.domain.household import Household
-from gateway.domain.records import HouseholdItem, MerchantAccount
+from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, ForecastState, Plan, Policy
-from gateway.domain.stock import Device, DeviceState, Level, PackOption, Reading, Slot, Supply, Verdict
+from gateway.domain.stock import Device, DeviceState, Level, Reading, Slot, Supply, Verdict
+from gateway.steps.order_dates import with_dates
 from gateway.steps.ports import Transaction
 from gateway.steps.waiting import look_again
 
 STALE_AFTER_US = 3 * DAY_US
 EVIDENCE_PER_SLOT = 8
-BAND_DAYS = 31
 CERTAIN_SHARE = 0.01
 CERTAIN_SHARE_LEFT = 0.05
 MODEL = "gamma–negative binomial, closed form"
@@ -160,7 +160,7 @@ def _forecast_row(
     )
     if isinstance(outcome, forecasting.UnknownDepletion):
         return unknown
-    return _with_dates(tx, unknown, policy, outcome)
+    return with_dates(tx, unknown, supply, policy, outcome)
 
 
 def _known_at_us(part: _Part) -> int:
@@ -181,46 +181,6 @@ def _pooled_tracker(parts: list[_Part]) -> forecasting.LevelTracker:
         tare=sum(part.tracker.tare for part in parts),
         corrected_us=max(corrected, default=None),
     )
-
-
-def _with_dates(tx: Transaction, unknown: Forecast, policy: Policy, outcome: forecasting.Depletion) -> Forecast:
-    """Return the forecast with its quantiles, the order-by date and the reorder point."""
-    lead = lead_time(_lead_days(tx, policy))
-    # The minimum the household wants to keep is not there to be used: the date is set against what lies above it.
-    above_us = (
-        outcome
-        if policy.minimum_quantity <= 0
-        else replace(outcome, level=replace(outcome.level, mean=max(0.0, outcome.level.mean - policy.minimum_quantity)))
-    )
-    order_by = forecasting.order_by(above_us, lead, policy.service_level, slowness_days=policy.approval_days)
-    reorder_level = forecasting.reorder_level(above_us, lead, policy.service_level, slowness_days=policy.approval_days)
-    return replace(
-        unknown,
-        on_hand=max(0.0, outcome.level.mean),
-        p10_us=outcome.p10_us,
-        p50_us=outcome.p50_us,
-        p90_us=outcome.p90_us,
-        beyond=outcome.p90_us is None,
-        order_by_us=order_by.at_us,
-        reorder_quantity=reorder_level + policy.minimum_quantity,
-        daily_use=outcome.demand.daily,
-        band=tuple(
-            (float(low), float(middle), float(high)) for low, middle, high in forecasting.band(outcome, BAND_DAYS)
-        ),
-    )
-
-
-def lead_time(mean_days: float) -> forecasting.LeadTime:
-    """Return the distribution of a delivery around its usual days: a fifth comes a day early, a fifth a day late."""
-    days = max(1, round(mean_days))
-    return forecasting.LeadTime((0.0,) * (days - 1) + (0.2, 0.6, 0.2))
-
-
-def _lead_days(tx: Transaction, policy: Policy) -> float:
-    """Return the days a delivery takes: the usual merchant's, else the policy's."""
-    options = sorted(tx.find(PackOption, policy.household_id, supply_id=policy.supply_id), key=lambda one: one.rank)
-    accounts = tx.find(MerchantAccount, None, id=options[0].merchant_id) if options else []
-    return accounts[0].lead_time_days if accounts else policy.lead_time_days
 
 
 def _retire_current(tx: Transaction, supply: Supply) -> None:

@@ -17,6 +17,7 @@ from payments.money import exponent
 MAX_NAME = 80
 MAX_EMAIL = 254
 MAX_MEMBERS = 50
+MOST_QUANTITY = 1e9
 
 
 def add_household(
@@ -128,7 +129,7 @@ def set_policy(tx: Transaction, member: Member, policy: Policy, *, now_us: int) 
     bounds: tuple[tuple[str, float, float, float], ...] = (
         ("service_level", policy.service_level, 0.5, 0.999),
         ("target_days", policy.target_days, 1, 400),
-        ("minimum_quantity", policy.minimum_quantity, 0, 1e9),
+        ("minimum_quantity", policy.minimum_quantity, 0, MOST_QUANTITY),
         ("lead_time_days", policy.lead_time_days, 0, 60),
         ("approval_days", policy.approval_days, 0, 30),
         ("decide_hours", policy.decide_hours, 1, 24 * 60),
@@ -137,6 +138,9 @@ def set_policy(tx: Transaction, member: Member, policy: Policy, *, now_us: int) 
     for field, value, least, most in bounds:
         if not least <= value <= most:  # also refuses NaN
             raise Invalid(field, f"choose between {least:g} and {most:g}")
+    room = policy.maximum_quantity
+    if room is not None and not policy.minimum_quantity < room <= MOST_QUANTITY:
+        raise Invalid("maximum_quantity", "choose more than what is always to be there, or leave it empty")
     changed = replace(policy, id=known.id, household_id=known.household_id, supply_id=known.supply_id)
     tx.save(changed)
     tx.enqueue("forecast", known.household_id, known.supply_id, due_us=now_us)

@@ -33,7 +33,7 @@ def plan(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
     current, usual = forecasts[0], options[0]
     if current.sealed_quantity != tx.get(Supply, household_id, supply.id).sealed_quantity:
         return  # a delivery came since: whoever changed the shelf asked for a forecast, and that asks for a plan
-    if current.order_by_us is None or current.on_hand is None:
+    if current.order_by_us is None or current.on_hand is None or current.target_quantity is None:
         return
     subject = fill_subject(household_id, usual.merchant_id)
     waiting = tx.find(Plan, household_id, merchant_id=usual.merchant_id, state=PlanState.OPEN)
@@ -71,20 +71,19 @@ def _plan_row(
     lead_days: float,
     now_us: int,
 ) -> Plan:
-    # Order-up-to: the reorder point already holds the use until a delivery; what is bought should last from there on.
-    reorder_quantity = max(current.reorder_quantity or 0.0, policy.minimum_quantity)
-    target_quantity = reorder_quantity + (current.daily_use or 0.0) * policy.target_days
     packs = packs_to_buy(
-        target_quantity=target_quantity,
+        target_quantity=current.target_quantity or 0.0,
         on_hand=current.on_hand or 0.0,
         in_transit=0.0,
         pack_size=usual.pack_size,
+        has_room=policy.maximum_quantity is None,
     )
     daily_use = current.daily_use or 0.0
     lasts_days = packs * usual.pack_size / daily_use if daily_use > 0 else policy.target_days
-    service_percent = f"{100 * policy.service_level:g}\u202f%"
+    service_percent = f"{100 * (current.service_held or policy.service_level):.3g}\u202f%"
     reasons = (
         *current.reasons,
+        *current.advice,
         f"To be {service_percent} sure not to run out, order now: delivery takes about {lead_days:g} days.",
         f"{packs} × {usual.name} should last about {lasts_days:.0f} days.",
     )

@@ -19,6 +19,7 @@ class PolicyRow(Owned, table=True):
     approval_days: float
     decide_hours: float
     price_tolerance_percent: float
+    maximum_quantity: float | None = None
 
 
 class ForecastStateRow(Owned, table=True):
@@ -53,6 +54,9 @@ class ForecastRow(Owned, table=True):
     band: Any = json()
     current: bool
     sealed_quantity: float = 0.0
+    target_quantity: float | None = None
+    service_held: float | None = None
+    advice: Any = json()
 
 
 class SecondOpinionRow(Owned, table=True):

@@ -213,6 +213,7 @@ def change_policy(
     minimum_quantity: Annotated[float, Form()],
     decide_hours: Annotated[float, Form()],
     price_tolerance_percent: Annotated[float, Form()],
+    maximum_quantity: Annotated[float | None, Form()] = None,
     enabled: Annotated[str, Form()] = "",
 ) -> Response:
     """Change how the supply is kept."""
@@ -224,6 +225,7 @@ def change_policy(
             service_level=service_percent / 100,
             target_days=target_days,
             minimum_quantity=minimum_quantity,
+            maximum_quantity=maximum_quantity,
             decide_hours=decide_hours,
             price_tolerance_percent=price_tolerance_percent,
         )

@@ -89,6 +89,7 @@ class SupplyView:
     reorder_at: str
     daily_use: str
     reasons: tuple[str, ...]
+    advice: tuple[str, ...]
     model: str
     made_us: int | None
     made: str
@@ -133,6 +134,7 @@ def supply_view(
         reorder_at=_quantity(reorder_quantity(stock, supply_id), supply.unit),
         daily_use=_daily_use(forecast, supply.unit),
         reasons=tuple(forecast.reasons) if forecast else (),
+        advice=tuple(forecast.advice) if forecast and supply_id in stock.with_product else (),
         model=forecast.model if forecast else "",
         made_us=forecast.made_us if forecast else None,
         made=stock.wording.when(forecast.made_us, now_us) if forecast else "",

@@ -74,6 +74,9 @@ class ForecastBody(Answer):
     beyond: bool
     order_by: datetime | None
     reorder_quantity: float | None
+    target_quantity: float | None = Field(description="An order lifts the stock to it.")
+    service_held: float | None = Field(description="The share of cycles that do not run empty with this policy.")
+    advice: list[str] = Field(description="Where the policy asks for more than its limits allow, and what would help.")
     daily_use: float | None
     model: str
     signed: bool = Field(description="Every reading behind it was signed by its device.")
@@ -96,6 +99,9 @@ class ForecastBody(Answer):
             beyond=row.beyond,
             order_by=moment(row.order_by_us),
             reorder_quantity=row.reorder_quantity,
+            target_quantity=row.target_quantity,
+            service_held=row.service_held,
+            advice=list(row.advice),
             daily_use=row.daily_use,
             model=row.model,
             signed=row.signed,
@@ -176,6 +182,7 @@ class PolicyBody(Answer):
     service_level: float = Field(description="The share of cycles that must not run empty.")
     target_days: float
     minimum_quantity: float
+    maximum_quantity: float | None = Field(description="The room there is for it; null: as much as is needed.")
     lead_time_days: float
     approval_days: float
     decide_hours: float
@@ -190,6 +197,7 @@ class PolicyBody(Answer):
             service_level=policy.service_level,
             target_days=policy.target_days,
             minimum_quantity=policy.minimum_quantity,
+            maximum_quantity=policy.maximum_quantity,
             lead_time_days=policy.lead_time_days,
             approval_days=policy.approval_days,
             decide_hours=policy.decide_hours,
