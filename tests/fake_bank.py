@@ -79,6 +79,7 @@ class FakeBank:
     around: Callable[[str], None] = lambda _where: None
     """Called before and after each effect: where a test lets the gateway crash."""
     faults: defaultdict[OperationKind, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
+    mandates: dict[str, Money] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     captures: dict[str, tuple[str, Money]] = field(default_factory=dict)
     refunds: dict[str, tuple[str, Money]] = field(default_factory=dict)
@@ -143,13 +144,25 @@ class FakeBank:
     # The adapter
 
     def setup_mandate(self, request: SetupMandate) -> Outcome:
-        return self._answer(OperationKind.SETUP_MANDATE, request, lambda: MandateActive(f"mandate:{request.reference}"))
+        def effect() -> Outcome:
+            self.mandates[f"mandate:{request.reference}"] = request.per_order_limit
+            return MandateActive(f"mandate:{request.reference}")
+
+        return self._answer(OperationKind.SETUP_MANDATE, request, effect)
 
     def revoke_mandate(self, request: RevokeMandate) -> Outcome:
-        return self._answer(OperationKind.REVOKE_MANDATE, request, lambda: MandateRevoked(request.mandate_ref))
+        def effect() -> Outcome:
+            self.mandates.pop(request.mandate_ref, None)
+            return MandateRevoked(request.mandate_ref)
+
+        return self._answer(OperationKind.REVOKE_MANDATE, request, effect)
 
     def authorize(self, request: Authorize) -> Outcome:
         def effect() -> Outcome:
+            if request.mandate_ref.startswith("mandate:"):
+                limit = self.mandates.get(request.mandate_ref)
+                if limit is None or request.amount > limit:
+                    return Declined(DeclineKind.MANDATE, "over_limit", "The permission does not allow so much.")
             self.holds[f"hold:{request.reference}"] = Hold(request.reference, request.amount)
             return Authorized(f"hold:{request.reference}", request.amount)
 

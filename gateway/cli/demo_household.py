@@ -13,7 +13,6 @@ from devices.provisioning import provision
 from gateway.assembly import Gateway
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Member, Role
-from gateway.domain.payment import Mandate
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Slot, Supply
@@ -126,11 +125,9 @@ def account_name(seed: int) -> str:
 
 def let_mandate_decide(gateway: Gateway, resident: Resident, *, standing: bool) -> None:
     """Let the standing mandate say yes by itself (history), or leave every cart to a person (from then on)."""
-    with gateway.unit_of_work.begin() as tx:
+    with gateway.unit_of_work.read() as tx:
         owner = tx.get(Member, resident.household_id, resident.owner_id)
-        mandate = tx.get(Mandate, resident.household_id, resident.mandate_id)
-        limits = HISTORY_LIMITS if standing else LIVE_LIMITS
-        set_limits(tx, owner, mandate.id, limits, now_us=gateway.clock.now_us())
+    set_limits(gateway.services, owner, resident.mandate_id, HISTORY_LIMITS if standing else LIVE_LIMITS)
 
 
 def answer_carts(gateway: Gateway, resident: Resident, *, asked_before_us: int) -> None:

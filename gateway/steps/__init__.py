@@ -30,6 +30,7 @@ from gateway.steps.record import record
 from gateway.steps.refund import refund
 from gateway.steps.release import release
 from gateway.steps.revoke import revoke
+from gateway.steps.set_up import set_up
 from gateway.steps.settle import settle
 from gateway.steps.sync import sync
 from gateway.steps.top_up import top_up
@@ -47,6 +48,7 @@ BRANCHES = (
     "refund",
     "expire",
     "settle",
+    "set_up",
     "revoke",
     "top_up",
     "challenge",
@@ -66,6 +68,7 @@ CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
         "cancel": cancel,
         "sync": sync,
         "refund": refund,
+        "set_up": set_up,
         "revoke": revoke,
         "top_up": top_up,
         "challenge": challenge,

@@ -9,6 +9,7 @@ from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart
 from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod
+from gateway.steps.permissions import MANDATE_PREFIX
 from gateway.steps.ports import Transaction
 
 CALLING = frozenset(
@@ -22,6 +23,7 @@ CALLING = frozenset(
         "cancel",
         "sync",
         "refund",
+        "set_up",
         "revoke",
         "top_up",
         "settle",
@@ -44,12 +46,14 @@ def counterpart_of(tx: Transaction, step: str, household_id: str | None, subject
         return f"payment/{subject_id}"
     if step == "fill":
         return f"merchant/{subject_id.partition('/')[2]}"
-    household = household_id or ""
+    return step if household_id is None else _called(tx, step, household_id, subject_id) or step
+
+
+def _called(tx: Transaction, step: str, household: str, subject_id: str) -> str:
     if merchant_id := _merchant(tx, step, household, subject_id):
         return f"merchant/{merchant_id}"
-    if adapter := _adapter(tx, step, household, subject_id):
-        return f"payment/{adapter}"
-    return step
+    adapter = _adapter(tx, step, household, subject_id)
+    return f"payment/{adapter}" if adapter else ""
 
 
 def _merchant(tx: Transaction, step: str, household: str, subject_id: str) -> str:
@@ -84,8 +88,10 @@ def _behind(tx: Transaction, step: str, household: str, subject_id: str) -> Foun
             return None if order is None else tx.seek(Attempt, household, order.attempt_id)
         case "release":
             return tx.seek(Attempt, household, subject_id)
-        case "revoke":
+        case "set_up" | "revoke":
             return tx.seek(Mandate, household, subject_id)
+        case "sync" if subject_id.startswith(MANDATE_PREFIX):
+            return tx.seek(Mandate, household, subject_id.removeprefix(MANDATE_PREFIX))
         case _:
             return tx.seek(Operation, household, subject_id)
 

@@ -1,16 +1,41 @@
-"""Expire: a deadline has come. Nobody answered a cart: nothing is bought. A snooze is over: plan anew, ask anew."""
+"""Expire: a deadline has come. Nobody answered a cart: nothing is bought. A snooze is over: plan anew, ask anew.
+
+A permission to debit has come to its end: nothing is debited by it.
+"""
 
 from dataclasses import replace
 
 from gateway.domain.cart import Cart, CartState
+from gateway.domain.payment import Mandate, MandateState
 from gateway.domain.records import HouseholdItem
 from gateway.steps.messages import tell
+from gateway.steps.permissions import MANDATE_PREFIX
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Transaction
 
 
 def expire(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
-    """End one cart whose time is over (subject: cart id)."""
+    """End what has outlived its time (subject: a cart's id, or mandate/<id>)."""
+    if item.subject_id.startswith(MANDATE_PREFIX):
+        _end_mandate(tx, tx.get(Mandate, item.household_id, item.subject_id.removeprefix(MANDATE_PREFIX)), now_us)
+    else:
+        _end_cart(tx, item, now_us)
+
+
+def _end_mandate(tx: Transaction, mandate: Mandate, now_us: int) -> None:
+    if mandate.valid_until_us is None or mandate.state not in {MandateState.ACTIVE, MandateState.SUSPENDED}:
+        return
+    if now_us < mandate.valid_until_us:
+        tx.enqueue("expire", mandate.household_id, MANDATE_PREFIX + mandate.id, due_us=mandate.valid_until_us)
+        return
+    tx.save(replace(mandate, state=MandateState.EXPIRED))
+    text = (
+        "A permission to debit has ended. Say on the Money page how long it shall go on, or nothing is debited by it."
+    )
+    tell(tx, mandate.household_id, "mandate_expired", text, "money", now_us)
+
+
+def _end_cart(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
     cart = tx.get(Cart, item.household_id, item.subject_id)
     ends_us = cart.snoozed_until_us if cart.state is CartState.SNOOZED else cart.decide_by_us
     if ends_us is not None and now_us < ends_us:

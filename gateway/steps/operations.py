@@ -60,7 +60,12 @@ def send_again(
 
 def may_send_again(operation: Operation, capabilities: Capabilities, wall_us: int) -> bool:
     """Say whether the provider still knows the operation's key, so that sending it again cannot take effect twice."""
+    return key_is_known(operation.sent_wall_us, capabilities, wall_us)
+
+
+def key_is_known(sent_wall_us: int | None, capabilities: Capabilities, wall_us: int) -> bool:
+    """Say whether a provider still knows a key that went out at that real time (None: it never did)."""
     window_s = capabilities.idempotency_window_s
-    if window_s is None or operation.sent_wall_us is None:
+    if window_s is None or sent_wall_us is None:
         return True
-    return wall_us - operation.sent_wall_us < (window_s - MARGIN_S) * SECOND_US
+    return wall_us - sent_wall_us < (window_s - MARGIN_S) * SECOND_US

@@ -1,22 +1,38 @@
 """Revoke: a mandate that a member took back is given back at its provider too, however long that one is away."""
 
-from gateway.domain.payment import Mandate, PaymentMethod
+from dataclasses import replace
+
+from gateway.domain.payment import Attempt, AttemptState, Mandate, PaymentMethod
 from gateway.domain.records import HouseholdItem
-from gateway.steps.ports import Services
+from gateway.domain.replenishment import DAY_US
+from gateway.steps.ports import Services, Transaction
 from payments import adapter
 from payments.errors import InvalidRequest, OutcomeUnknown
+
+# Later each time, up to an hour: two days and a half.
+MOST_TRIES = 72
+HELD = frozenset({AttemptState.UNKNOWN, AttemptState.REQUIRES_ACTION, AttemptState.AUTHORIZED})
 
 
 def revoke(item: HouseholdItem, services: Services) -> None:
     """Tell the provider that one mandate ended (subject: mandate id); here it ended already.
 
-    Raises OutcomeUnknown when the provider's answer is not known, so that the same request goes out again.
+    Raises OutcomeUnknown when the provider's answer is not known, so that the same request goes out again; after the
+    last time it is left to the operator.
     """
-    household_id = item.household_id
+    household_id, now_us = item.household_id, services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         mandate = tx.get(Mandate, household_id, item.subject_id)
         method = tx.get(PaymentMethod, household_id, mandate.payment_method_id)
+        if item.tries > MOST_TRIES:
+            tx.save(replace(mandate, note="its provider never said that it ended"))
+            tx.complete(item)
+            return
+        if _is_held_under(tx, mandate):
+            tx.enqueue("revoke", household_id, mandate.id, due_us=now_us + DAY_US)
+            tx.complete(item)
+            return
     key = f"{mandate.id}/revoke"
     request = adapter.RevokeMandate(key=key, reference=key, mandate_ref=mandate.provider_ref)
     try:
@@ -27,3 +43,11 @@ def revoke(item: HouseholdItem, services: Services) -> None:
         raise OutcomeUnknown("whether the provider ended the mandate")
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
+
+
+def _is_held_under(tx: Transaction, mandate: Mandate) -> bool:
+    """Say whether money is held under what another mandate replaced; taken back by a member it ends at once."""
+    if mandate.replaces_id is None:
+        return False
+    attempts = tx.find(Attempt, mandate.household_id, mandate_id=mandate.replaces_id, state=HELD)
+    return any(one.created_us <= mandate.valid_from_us for one in attempts)

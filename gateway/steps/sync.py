@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from gateway.domain.order import Order, OrderState
-from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationState, PaymentMethod
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Mandate, Operation, OperationState, PaymentMethod
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.messages import tell
-from gateway.steps.operations import may_send_again
+from gateway.steps.operations import key_is_known, may_send_again
 from gateway.steps.outcomes import settle_operation
+from gateway.steps.permissions import MANDATE_PREFIX, settle_set_up
 from gateway.steps.place import settle_placing
 from gateway.steps.ports import Accepted, MerchantUnknown, OrderNotFound, OrderStatus, Refused, Services
 from gateway.steps.undecided import SYNC_AFTER_S
@@ -19,9 +20,11 @@ ORDER_PREFIX = "order/"
 
 
 def sync(item: HouseholdItem, services: Services) -> None:
-    """Ask what became of an operation (subject: operation id) or of an order being placed (order/<id>)."""
+    """Ask what became of an operation (subject: its id), an order being placed (order/…) or a mandate (mandate/…)."""
     if item.subject_id.startswith(ORDER_PREFIX):
         _sync_order(item, services, item.subject_id.removeprefix(ORDER_PREFIX))
+    elif item.subject_id.startswith(MANDATE_PREFIX):
+        _sync_mandate(item, services, item.subject_id.removeprefix(MANDATE_PREFIX))
     else:
         _sync_operation(item, services)
 
@@ -40,15 +43,35 @@ def _sync_operation(item: HouseholdItem, services: Services) -> None:
         method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
     request = adapter.Sync(operation.id, adapter.OperationKind(operation.kind.value))
     provider = services.providers.open(method.adapter)
-    try:
-        outcome: adapter.SyncOutcome = provider.sync(request)
-    except OutcomeUnknown as error:
-        outcome = adapter.Unknown(error.reason)
+    outcome = _asked(provider, request)
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         wall_us = services.clock.wall_us()
         again = may_send_again(operation, provider.capabilities, wall_us)
         settle_operation(tx, operation.id, household_id, outcome, now_us=now_us, wall_us=wall_us, may_send_again=again)
+
+
+def _sync_mandate(item: HouseholdItem, services: Services, mandate_id: str) -> None:
+    now_us, household_id = services.clock.now_us(), item.household_id
+    with services.unit_of_work.begin() as tx:
+        tx.hold(item)
+        mandate = tx.get(Mandate, household_id, mandate_id)
+        method = tx.get(PaymentMethod, household_id, mandate.payment_method_id)
+        tx.save(replace(mandate, looks=mandate.looks + 1))
+    provider = services.providers.open(method.adapter)
+    outcome = _asked(provider, adapter.Sync(mandate.id, adapter.OperationKind.SETUP_MANDATE))
+    with services.unit_of_work.begin() as tx:
+        tx.complete(item)
+        wall_us = services.clock.wall_us()
+        again = key_is_known(mandate.sent_wall_us, provider.capabilities, wall_us)
+        settle_set_up(tx, mandate, outcome, now_us=now_us, wall_us=wall_us, may_send_again=again)
+
+
+def _asked(provider: adapter.PaymentAdapter, request: adapter.Sync) -> adapter.SyncOutcome:
+    try:
+        return provider.sync(request)
+    except OutcomeUnknown as error:
+        return adapter.Unknown(error.reason)
 
 
 def _sync_order(item: HouseholdItem, services: Services, order_id: str) -> None:

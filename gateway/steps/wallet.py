@@ -3,21 +3,31 @@
 Linking calls the provider: prepare, call, settle, as the steps do. Revoking and topping up leave rows for the worker.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US
+from gateway.steps.calls import Refused, call_provider
 from gateway.steps.household import named
+from gateway.steps.permissions import (
+    WAITING,
+    Answer,
+    ask_again,
+    begin_set_up,
+    set_up_request,
+    settle_set_up,
+    watch_end,
+)
 from gateway.steps.ports import Services, Transaction
 from payments import adapter
-from payments.errors import ConfigError, InvalidRequest, NotSent, OutcomeUnknown, RateLimited
+from payments.errors import ConfigError, NotSent, RateLimited
 from payments.money import Money
 
 MAX_METHODS = 10
 MOST_MINOR = 100_000_000
+CHANGEABLE = frozenset({MandateState.ACTIVE, MandateState.SUSPENDED, MandateState.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,9 @@ class Limits:
 def link_account(
     services: Services, member: Member, *, adapter_name: str, token: str, label: str, limits: Limits
 ) -> Mandate:
-    """Link an account and ask its provider for the mandate; raises Invalid when the provider refuses.
+    """Link an account and ask its provider for the mandate: active, waiting, or revoked when it was declined.
+
+    Raises Invalid when the provider could not be asked or refused the request itself.
 
     Where the provider asks for no account (its capabilities say so), `token` is left aside: the household has one
     account there and nobody can name another's.
@@ -80,42 +92,93 @@ def link_account(
             rank=len(methods),
             created_us=now_us,
         )
-        mandate = _mandate(tx, method, limits, now_us)
+        wall_us = services.clock.wall_us()
+        mandate = replace(_mandate(tx, method, limits, now_us), sent_wall_us=wall_us)
         tx.add(method)
-        tx.add(mandate)
-    request = adapter.SetupMandate(
-        key=mandate.id,
-        reference=mandate.id,
-        method_token=token,
-        per_order_limit=Money(limits.per_order_minor, method.currency),
-        expires_at_us=mandate.valid_until_us,
-    )
-    outcome = _ask(lambda: provider.setup_mandate(request))
-    with services.unit_of_work.begin() as tx:
-        return _settle_link(tx, method, mandate, outcome, now_us)
+        begin_set_up(tx, mandate, now_us=now_us, wall_us=wall_us)
+    return _ask_for(services, mandate, method, token)
 
 
-def set_limits(tx: Transaction, member: Member, mandate_id: str, limits: Limits, *, now_us: int) -> Mandate:
-    """Change what a mandate allows, from the next debit on; its end stays unless `valid_days` sets a new one."""
+def set_limits(services: Services, member: Member, mandate_id: str, limits: Limits) -> Mandate:
+    """Change what a mandate allows, from the next debit on; its end stays unless `valid_days` sets a new one.
+
+    What its provider must know of (a higher amount, a later end, a permission that it did not take any more) is in
+    force once it agreed: until then the old limits stand, and returned is the mandate that waits. Raises Conflict for
+    one that was given back or whose change is still waiting, Invalid when the provider refuses.
+    """
     member.may_administer("change a limit")
     limits.checked()
+    now_us = services.clock.now_us()
+    with services.unit_of_work.begin() as tx:
+        mandate = tx.get(Mandate, member.household_id, mandate_id)
+        if mandate.state not in CHANGEABLE:
+            raise Conflict("mandate", mandate_id, mandate.state, "change")
+        for other in tx.find(Mandate, member.household_id, replaces_id=mandate.id):
+            if other.state in WAITING:
+                raise Conflict("mandate", mandate_id, "waiting for its last change", "change")
+        method = tx.get(PaymentMethod, member.household_id, mandate.payment_method_id)
+        if limits.valid_days is None and mandate.valid_until_us is not None and now_us >= mandate.valid_until_us:
+            raise Invalid("valid_days", "it has ended; say for how many days it shall go on")
+        wanted = _changed(mandate, _mandate(tx, method, limits, now_us), services.clock.wall_us())
+        if wanted.replaces_id is None:
+            tx.save(wanted)
+            watch_end(tx, wanted)
+            return wanted
+        begin_set_up(tx, wanted, now_us=now_us, wall_us=services.clock.wall_us())
+    asked = _ask_for(services, wanted, method, services.providers.token(method))
+    if asked.state is MandateState.REVOKED and not asked.provider_ref:
+        raise Invalid(
+            "per_order", f"the provider did not agree: {asked.note.rstrip('.')}; the limits stay as they were"
+        )
+    if asked.state in WAITING:
+        return asked
+    with services.unit_of_work.read() as tx:
+        return tx.get(Mandate, member.household_id, mandate_id)
+
+
+def confirmed(tx: Transaction, member: Member, mandate_id: str, *, now_us: int) -> Mandate:
+    """Look at once what became of a permission that the member says to have confirmed at the provider."""
+    member.may_administer("confirm a permission")
     mandate = tx.get(Mandate, member.household_id, mandate_id)
-    if mandate.state is not MandateState.ACTIVE:
-        raise Conflict("mandate", mandate_id, mandate.state, "change")
-    method = tx.get(PaymentMethod, member.household_id, mandate.payment_method_id)
-    wanted = _mandate(tx, method, limits, mandate.valid_from_us)
-    until_us = mandate.valid_until_us if limits.valid_days is None else now_us + limits.valid_days * DAY_US
-    changed = replace(
-        wanted,
+    if mandate.state not in WAITING:
+        raise Conflict("mandate", mandate_id, mandate.state, "confirm")
+    ask_again(tx, mandate, now_us=now_us)
+    return mandate
+
+
+def _changed(mandate: Mandate, wanted: Mandate, wall_us: int) -> Mandate:
+    """Return the mandate with the wished limits: itself, or one to be asked for where its provider must know of it."""
+    until_us = mandate.valid_until_us if wanted.valid_until_us is None else wanted.valid_until_us
+    ends_later = until_us is not None and mandate.valid_until_us is not None and until_us > mandate.valid_until_us
+    is_news = mandate.state is not MandateState.ACTIVE or wanted.per_order_minor > mandate.per_order_minor or ends_later
+    scoped = replace(wanted, merchant_id=mandate.merchant_id, supply_id=mandate.supply_id, valid_until_us=until_us)
+    if is_news:
+        return replace(scoped, replaces_id=mandate.id, sent_wall_us=wall_us)
+    return replace(
+        scoped,
         id=mandate.id,
         provider_ref=mandate.provider_ref,
         state=mandate.state,
-        merchant_id=mandate.merchant_id,
-        supply_id=mandate.supply_id,
-        valid_until_us=until_us,
+        valid_from_us=mandate.valid_from_us,
+        sent_wall_us=mandate.sent_wall_us,
     )
-    tx.save(changed)
-    return changed
+
+
+def _ask_for(services: Services, mandate: Mandate, method: PaymentMethod, token: str) -> Mandate:
+    """Ask the provider for a mandate that is written; raises Invalid when it did nothing, in words."""
+    provider = _provider(services, method.adapter)
+    request = set_up_request(mandate, token)
+    answer: Answer
+    try:
+        answer = call_provider(lambda: provider.setup_mandate(request), is_repeat=False)
+    except (NotSent, RateLimited, ConfigError) as error:
+        answer = Refused("not_reached", f"the provider cannot be reached now: {error}")
+    with services.unit_of_work.begin() as tx:
+        now_us, wall_us = services.clock.now_us(), services.clock.wall_us()
+        asked = settle_set_up(tx, mandate, answer, now_us=now_us, wall_us=wall_us)
+    if isinstance(answer, Refused):
+        raise Invalid("account", answer.message)
+    return asked
 
 
 def unlink_account(services: Services, member: Member, method_id: str) -> PaymentMethod:
@@ -130,8 +193,11 @@ def unlink_account(services: Services, member: Member, method_id: str) -> Paymen
         tx.save(revoked)
         mandates = tx.find(Mandate, member.household_id, payment_method_id=method_id)
         for mandate in mandates:
-            tx.save(replace(mandate, state=MandateState.REVOKED))
-            if mandate.state is MandateState.ACTIVE and mandate.provider_ref:
+            if mandate.state is MandateState.REVOKED:
+                continue
+            tx.save(replace(mandate, state=MandateState.REVOKED, confirm_url=""))
+            tx.cancel_work("expire", f"mandate/{mandate.id}")
+            if mandate.provider_ref:
                 tx.enqueue("revoke", method.household_id, mandate.id, due_us=services.clock.now_us())
     return revoked
 
@@ -150,24 +216,6 @@ def top_up(services: Services, member: Member, method_id: str, amount_minor: int
         subject = f"{method.id}/{tx.new_id()}/{amount_minor}"
         tx.enqueue("top_up", method.household_id, subject, due_us=services.clock.now_us())
     return Money(amount_minor, method.currency)
-
-
-def _settle_link(
-    tx: Transaction, method: PaymentMethod, mandate: Mandate, outcome: adapter.Outcome, now_us: int
-) -> Mandate:
-    match outcome:
-        case adapter.MandateActive(mandate_ref=mandate_ref):
-            linked = replace(mandate, state=MandateState.ACTIVE, provider_ref=mandate_ref)
-            tx.save(replace(method, state=MethodState.ACTIVE))
-            if not tx.is_waiting("settle", method.adapter):
-                tx.enqueue("settle", None, method.adapter, due_us=now_us + DAY_US)
-        case adapter.RequiresAction(provider_ref=provider_ref):
-            linked = replace(mandate, state=MandateState.REQUIRES_ACTION, provider_ref=provider_ref)
-        case _:
-            linked = replace(mandate, state=MandateState.REVOKED)
-            tx.save(replace(method, state=MethodState.REVOKED))
-    tx.save(linked)
-    return linked
 
 
 def _mandate(tx: Transaction, method: PaymentMethod, limits: Limits, now_us: int) -> Mandate:
@@ -208,15 +256,3 @@ def _provider(services: Services, name: str) -> adapter.PaymentAdapter:
         return services.providers.open(name)
     except ConfigError as error:
         raise Invalid("account", str(error)) from None
-
-
-def _ask(call: Callable[[], adapter.Outcome]) -> adapter.Outcome:
-    """Make a call a person waits for; what cannot be done now is said in words."""
-    try:
-        return call()
-    except (NotSent, RateLimited, ConfigError) as error:
-        raise Invalid("account", f"the provider cannot be reached now: {error}") from None
-    except InvalidRequest as error:
-        raise Invalid("account", f"the provider refused: {error.detail}") from None
-    except OutcomeUnknown as error:
-        return adapter.Unknown(error.reason)

@@ -193,18 +193,24 @@ def set_limits(
     if valid_days.strip() and not valid_days.strip().isdecimal():
         raise Invalid("valid_days", "write a number of days, or leave it empty")
 
-    def change(tx: Transaction) -> None:
+    with visiting.web.unit_of_work.read() as tx:
         mandate = tx.get(Mandate, visiting.household_id, mandate_id)
-        limits = wallet.Limits(
-            standing=standing == "yes",
-            per_order_minor=amount_of(per_order, mandate.currency, named="per_order"),
-            per_period_minor=amount_of(per_period, mandate.currency, named="per_period"),
-            period_days=mandate.period_days,
-            per_merchant_minor=mandate.per_merchant_minor,
-            price_tolerance_percent=price_tolerance_percent,
-            valid_days=int(valid_days) if valid_days.strip() else None,
-        )
-        wallet.set_limits(tx, visiting.member, mandate_id, limits, now_us=visiting.now_us)
+    limits = wallet.Limits(
+        standing=standing == "yes",
+        per_order_minor=amount_of(per_order, mandate.currency, named="per_order"),
+        per_period_minor=amount_of(per_period, mandate.currency, named="per_period"),
+        period_days=mandate.period_days,
+        per_merchant_minor=mandate.per_merchant_minor,
+        price_tolerance_percent=price_tolerance_percent,
+        valid_days=int(valid_days) if valid_days.strip() else None,
+    )
+    in_force = wallet.set_limits(visiting.web.steps, visiting.member, mandate_id, limits)
+    said = "limits" if in_force.id == mandate_id else "limits-asked"
+    return back("/money", said, f"mandate-{mandate_id}")
 
-    visiting.change(change)
-    return back("/money", "limits", f"mandate-{mandate_id}")
+
+@router.post("/mandates/{mandate_id}/confirmed")
+def confirmed(visiting: Visiting, mandate_id: str) -> Response:
+    """Look up what became of a permission that was to be confirmed at the provider."""
+    visiting.change(lambda tx: wallet.confirmed(tx, visiting.member, mandate_id, now_us=visiting.now_us))
+    return back("/money", "looking", f"mandate-{mandate_id}")

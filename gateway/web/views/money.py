@@ -34,7 +34,7 @@ NEXT_WORDS = {
     " yes there. Nothing is debited until then.",
     MandateState.SUSPENDED: "The last debits were declined, so nothing more is asked of it. See that there is money in"
     " the account, then save its limits anew or link it again.",
-    MandateState.EXPIRED: "This permission has ended. Link the account anew to go on.",
+    MandateState.EXPIRED: "This permission has ended. Change its limits and say for how many days it shall go on.",
 }
 """What a person does next where nothing may be debited."""
 
@@ -49,6 +49,7 @@ class MandateRow:
     state: MandateState
     words: str
     next: str
+    confirm_url: str
     standing: bool
     title: str
     per_order_minor: int
@@ -177,6 +178,7 @@ def mandate_row(tx: Transaction, mandate: Mandate, *, now_us: int) -> MandateRow
         state=mandate.state,
         words=_mandate_words(mandate),
         next=NEXT_WORDS.get(mandate.state, ""),
+        confirm_url=mandate.confirm_url,
         standing=mandate.standing,
         title="Approves by itself within these limits" if mandate.standing else "Debited after your OK",
         per_order_minor=mandate.per_order_minor,

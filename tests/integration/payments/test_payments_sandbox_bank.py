@@ -12,6 +12,7 @@ from payments.adapter import (
     Captured,
     Declined,
     DeclineKind,
+    MandateActive,
     Movement,
     NotFound,
     OperationKind,
@@ -20,6 +21,7 @@ from payments.adapter import (
     Refund,
     Refunded,
     RequiresAction,
+    SetupMandate,
     Sync,
     Unknown,
     Void,
@@ -153,6 +155,16 @@ def test_a_customer_steps_up_at_the_banks_page(anna: Customer) -> None:
     assert "Confirm" in httpx.get(asked.url).text
     assert "succeeded" in httpx.post(asked.url).text
     assert isinstance(anna.adapter.sync(Sync(authorize.reference, OperationKind.AUTHORIZE)), Authorized)
+
+
+def test_a_customer_confirms_a_permission_at_the_banks_page(anna: Customer) -> None:
+    anna.bank.script(anna.token, "setup_mandate:requires_action")
+    setup = SetupMandate("set-up-1", "set-up-1", anna.token, eur(5_000))
+    asked = anna.adapter.setup_mandate(setup)
+    assert isinstance(asked, RequiresAction)
+    assert anna.adapter.sync(Sync("set-up-1", OperationKind.SETUP_MANDATE)) == asked
+    assert "succeeded" in httpx.post(asked.url).text
+    assert isinstance(anna.adapter.sync(Sync("set-up-1", OperationKind.SETUP_MANDATE)), MandateActive)
 
 
 def test_a_bank_that_asks_for_patience_did_nothing(anna: Customer) -> None:

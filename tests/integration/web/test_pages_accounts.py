@@ -13,7 +13,7 @@ from tests.fakes import FakeClock
 from tests.integration.web.sample_household import HOUSE, world
 from tests.web_client import WebClient
 
-LINK = {"adapter": "sandbox", "label": "Joint account", "token": "tok-1", "per_order": "30", "per_period": "120,50"}
+LINK = {"adapter": "sandbox", "label": "Joint account", "account": "tok-1", "per_order": "30", "per_period": "120,50"}
 
 
 class BalanceBank(FakeBank):
@@ -50,8 +50,9 @@ def method_of(web: WebClient, method_id: str) -> PaymentMethod:
 
 def test_an_account_is_linked_under_a_mandate_and_its_token_is_sealed(web: WebClient) -> None:
     answer = web.post("/money/methods", data=LINK)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/money?done=linked")
+    assert answer.status_code == 303
     (method,) = [one for one in web.unit_of_work.rows(PaymentMethod) if one.label == "Joint account"]
+    assert answer.headers["location"] == f"/money?done=linked#method-{method.id}"
     (mandate,) = [one for one in web.unit_of_work.rows(Mandate) if one.payment_method_id == method.id]
     assert (method.state, method.token_sealed) == (MethodState.ACTIVE, b"sealed:tok-1")
     assert (mandate.state, mandate.per_order_minor, mandate.per_period_minor) == (MandateState.ACTIVE, 3000, 12050)
