@@ -8,10 +8,12 @@ from devices.catalogue import kinds
 from devices.readings import Reading as Said
 from devices.units import convert
 from gateway.domain.order import LineState, OrderLine
+from gateway.domain.replenishment import HOUR_US
 from gateway.domain.stock import Device, Level, Measure, PackOption, Reading, Refill, Slot, Supply, Verdict
 from gateway.steps.ports import InboxRow, Transaction
 
 MAX_STRETCHES = 400
+CLOCK_STEP_US = HOUR_US
 WHOLE_UNITS = frozenset({"%", "piece"})
 MEASURED_BY = {
     Measure.LEVEL: "left",
@@ -30,7 +32,7 @@ AWAITED = frozenset({LineState.SHIPPED, LineState.DELIVERED, LineState.SHORT})
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a reading shares with the others of its message."""
+    """What a reading shares with the others of its message; `newest`: nothing its device said after it came before."""
 
     row: InboxRow
     epoch: int
@@ -39,12 +41,14 @@ class Message:
     device_us: int | None
     signed: bool
     gap: bool
+    newest: bool
 
 
 def record_reading(tx: Transaction, device: Device, slot: Slot, said: Said, message: Message, *, now_us: int) -> None:
     """Write one reading and all that follows from it; its measure and unit fit the slot (record checks)."""
     quantity = None if said.quantity is None else convert(said.quantity, said.unit or slot.unit, slot.unit)
     level = level_of(tx, device, slot)
+    message = _dated(tx, level, message)
     late = level.reading_id is not None and message.at_us < level.as_of_us and slot.measure is not Measure.INCREMENT
     tracker = forecasting.LevelTracker.from_dict(level.tracker)
     if late:
@@ -76,6 +80,23 @@ def record_reading(tx: Transaction, device: Device, slot: Slot, said: Said, mess
     # What did not move is forecast once a day: nothing new was learned but that nothing was used.
     if slot.supply_id is not None and (has_moved or refill is not None or level.reading_id is None):
         tx.enqueue("forecast", slot.household_id, slot.supply_id, due_us=now_us)
+
+
+def _dated(tx: Transaction, level: Level, message: Message) -> Message:
+    """Return the message dated by its arrival where its device's clock went back since it last spoke.
+
+    What is said later was measured later, whatever the clock says: else a clock that starts again in 1970 would make
+    everything late for ever. A step of less than an hour costs a few readings and is left alone.
+    """
+    newest = message.newest and message.epoch >= (level.epoch or 0)
+    if not newest or message.at_us >= level.as_of_us or message.device_us is None or level.reading_id is None:
+        return message
+    before = tx.get(Reading, level.household_id, level.reading_id)
+    if before.device_us is None:
+        return message
+    went_back = message.device_us < before.device_us - CLOCK_STEP_US
+    is_behind = before.device_us < before.at_us - CLOCK_STEP_US
+    return replace(message, at_us=message.row.received_at_us) if went_back or is_behind else message
 
 
 def level_of(tx: Transaction, device: Device, slot: Slot) -> Level:
@@ -258,8 +279,15 @@ def _reading_row(
         state=said.state,
         signed=message.signed,
         verdict=Verdict.LATE if late else Verdict(outcome.verdict),
-        reason=outcome.reason,
+        reason=outcome.reason
+        if _trusts_clock(message)
+        else f"{outcome.reason}; its clock is wrong, so dated by arrival",
     )
+
+
+def _trusts_clock(message: Message) -> bool:
+    """Say whether the reading is dated by its device's clock, as far as it has one and it is not a little ahead."""
+    return message.device_us is None or message.device_us >= message.at_us - CLOCK_STEP_US
 
 
 def _is_cartridge(device: Device, slot: Slot) -> bool:

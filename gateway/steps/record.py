@@ -45,9 +45,10 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """A message counted for the first time; `gap`: others before it are missing."""
+    """A message counted for the first time; `gap`: others before it are missing; `newest`: none after it came yet."""
 
     gap: bool
+    newest: bool
 
 
 def record(item: WorkItem, services: Services) -> None:
@@ -84,7 +85,7 @@ def _record_row(tx: Transaction, row: InboxRow, now_us: int) -> None:
             return
         opened = _open(device, row)
         report = decode_report(opened.body, opened.content_type)
-        at_us = _instant(report, row)
+        at_us = _instant(report, row, device)
         slots = _slots(tx, device, report)
         counted = _count_once(tx, device, opened, report)
         if counted is None:
@@ -101,6 +102,7 @@ def _record_row(tx: Transaction, row: InboxRow, now_us: int) -> None:
         device_us=report.ts_us,
         signed=opened.signature == "valid",
         gap=counted.gap,
+        newest=counted.newest,
     )
     for reading in report.readings:
         record_reading(tx, device, slots[reading.slot], reading, message, now_us=now_us)
@@ -122,9 +124,12 @@ def _open(device: Device, row: InboxRow) -> Opened:
     return open_envelope(row.payload, device.id, key)
 
 
-def _instant(report: Report, row: InboxRow) -> int:
-    """Return when it was so: the device's time, never after its arrival; the arrival for a thing without a clock."""
-    if report.ts_us is None:
+def _instant(report: Report, row: InboxRow, device: Device) -> int:
+    """Return when it was so: the device's time, never after its arrival; the arrival for a thing without a clock.
+
+    A time from before the household had the device is that of a clock that was never set.
+    """
+    if report.ts_us is None or report.ts_us < device.owned_from_us - DAY_US:
         return row.received_at_us
     if report.ts_us > row.received_at_us + FUTURE_LIMIT_US:
         ahead_days = (report.ts_us - row.received_at_us) / DAY_US
@@ -170,14 +175,14 @@ def _count_once(tx: Transaction, device: Device, opened: Opened, report: Report)
         )
         tx.add(_advance(before, opened.seq, report.lost))
         # A device raises its epoch when it cannot prove what it said last.
-        return _Counted(gap=spoke_before or opened.seq > LAST_FIRST)
+        return _Counted(gap=spoke_before or opened.seq > LAST_FIRST, newest=True)
     if opened.seq <= before.watermark or contains(before.ranges, opened.seq):
         return None
     last = before.ranges[-1][1] if before.ranges else before.watermark
     if opened.seq > last + SEQUENCE_JUMP_LIMIT:
         raise _Refused("sequence-jump", f"{opened.seq} after {last}")
     tx.save(_advance(before, opened.seq, report.lost))
-    return _Counted(gap=_has_gap(before, opened.seq, report.lost))
+    return _Counted(gap=_has_gap(before, opened.seq, report.lost), newest=opened.seq > last)
 
 
 def _advance(sequence: Sequence, seq: int, lost: Ranges) -> Sequence:

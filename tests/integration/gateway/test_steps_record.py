@@ -174,6 +174,38 @@ def test_a_clock_that_is_ahead_counts_from_the_arrival_and_too_far_ahead_is_quar
     assert reasons(rig) == ["future-time"]
 
 
+def test_a_clock_that_starts_again_in_1970_does_not_silence_its_device(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    hear(rig, telling(1, 1, left("milk", 0.9), ts_us=START_US))
+    for seq in (2, 3, 4):
+        hear(rig, telling(1, seq, left("milk", 0.9 - seq / 10), ts_us=seq * HOUR_US))
+    readings = rig.rows(Reading)
+    assert [one.at_us for one in readings] == [START_US + hours * HOUR_US for hours in range(4)]
+    assert [one.verdict for one in readings] == [Verdict.COUNTED] * 4
+    assert all("its clock is wrong, so dated by arrival" in one.reason for one in readings[1:])
+    assert rig.the(Level).quantity == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_clock_that_went_back_a_day_is_dated_by_its_arrival_from_then_on(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    hear(rig, telling(1, 1, left("milk", 0.9), ts_us=START_US))
+    for seq in (2, 3):
+        hear(rig, telling(1, seq, left("milk", 0.9 - seq / 10), ts_us=rig.clock.now - DAY_US))
+    assert [one.verdict for one in rig.rows(Reading)] == [Verdict.COUNTED] * 3
+    assert rig.the(Level).as_of_us == START_US + 2 * HOUR_US
+
+
+def test_what_was_measured_before_a_correction_and_comes_after_it_stays_late(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    hear(rig, telling(1, 1, left("milk", 0.9), ts_us=START_US))
+    rig.clock.advance(DAY_US)
+    with rig.store.begin() as tx:
+        correct_level(tx, tx.get(Member, HOME, "ana"), "milk-slot", 0.3, now_us=rig.clock.now)
+    hear(rig, telling(1, 2, left("milk", 0.8), ts_us=START_US + 2 * HOUR_US))
+    assert rig.rows(Reading)[-1].verdict is Verdict.LATE
+    assert rig.the(Level).quantity == pytest.approx(0.3)
+
+
 def test_a_thing_without_a_clock_is_dated_by_its_arrival(open_rig: OpenRig) -> None:
     rig = open_rig(*home())
     hear(rig, telling(1, 1, left("milk", 0.9)))
