@@ -9,6 +9,7 @@ from gateway.domain.stock import Device, DeviceState, PackOption, Slot, Supply
 from gateway.steps.freeze import is_frozen
 from gateway.steps.plans import fill_subject
 from gateway.steps.ports import Transaction
+from gateway.steps.wording import days_long
 
 GATHER_US = HOUR_US
 TOGETHER_WITHIN_US = 2 * DAY_US
@@ -84,8 +85,8 @@ def _plan_row(
     reasons = (
         *current.reasons,
         *current.advice,
-        f"To be {service_percent} sure not to run out, order now: delivery takes about {lead_days:g} days.",
-        f"{packs} × {usual.name} should last about {lasts_days:.0f} days.",
+        f"To be {service_percent} sure not to run out, order now: delivery takes about {days_long(lead_days)}.",
+        f"{packs} × {usual.name} should last about {days_long(round(lasts_days))}.",
     )
     return Plan(
         id=tx.new_id(),

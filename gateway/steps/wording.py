@@ -16,3 +16,12 @@ def why_now(current: Forecast, zone: str, now_us: int) -> str:
     if current.p90_us is None:
         return f"{left}, empty from {forecasting.date_range(current.p10_us, current.p10_us, zone, now_us)}"
     return f"{left}, empty {forecasting.date_range(current.p10_us, current.p90_us, zone, now_us)}"
+
+
+def days_long(days: float) -> str:
+    """Return how many days something takes.
+
+    >>> days_long(1), days_long(2.5)
+    ('1 day', '2.5 days')
+    """
+    return f"{days:g} {'day' if days == 1 else 'days'}"

@@ -82,7 +82,7 @@ function draw(el) {
   };
   const invisible = { stroke: "transparent", width: 0, points: { show: false } };
   const u = new uPlot({
-    width: el.clientWidth, height: el.clientHeight, padding: [8, 14, 0, 0], legend: { show: false },
+    width: el.clientWidth, height: el.clientHeight, padding: [8, 22, 0, 0], legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 8, fill: (_, i) => i < 3 ? c.water : "transparent", stroke: () => "transparent" } },
     scales: { x: { time: true, range: [s.x[0], s.x.at(-1)] }, y: { range: [0, s.top] } },
     bands: [{ series: [4, 3], fill: alpha(c.water, .28) }],

@@ -10,6 +10,7 @@ from gateway.domain.household import Household, Member
 from gateway.domain.order import Shipment
 from gateway.domain.payment import (
     Attempt,
+    AttemptState,
     JournalEntry,
     Operation,
     OperationKind,
@@ -24,6 +25,19 @@ from gateway.web.wording import Wording, amount, money
 MAX_READINGS_SHOWN = 12
 
 Signature = Literal["verified", "unsigned", "mixed", "none"]
+Tone = Literal["ok", "low", "bad", ""]
+
+TONES: dict[AttemptState, Tone] = {
+    AttemptState.AUTHORIZED: "ok",
+    AttemptState.CAPTURE_PENDING: "low",
+    AttemptState.CAPTURED: "ok",
+    AttemptState.UNKNOWN: "low",
+    AttemptState.REQUIRES_ACTION: "low",
+    AttemptState.DECLINED: "bad",
+    AttemptState.MANUAL_REVIEW: "bad",
+}
+MADE_UNDER_THE_PAYMENT = {OperationKind.AUTHORIZE: "hold", OperationKind.VOID: "release"}
+"""Journals that name the payment, not the operation that asked for them."""
 
 OPERATION_WORDS = {
     OperationKind.AUTHORIZE: "Hold",
@@ -128,6 +142,9 @@ class PaymentChain:
     approval: ApprovalLink
     cart_id: str
     cart_total: str
+    delivery: str
+    headline: str
+    tone: Tone
     lines: tuple[LineLink, ...]
 
 
@@ -137,23 +154,40 @@ def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> Paymen
     wording = _wording(tx, household_id)
     cart = tx.get(Cart, household_id, attempt.cart_id)
     operations = tx.find(Operation, household_id, attempt_id=attempt.id)
+    payment = payment_row(tx, attempt)
     return PaymentChain(
-        payment=payment_row(tx, attempt),
+        payment=payment,
         operations=tuple(_operation(tx, operation, wording) for operation in operations),
         approval=_approval(tx, tx.get(Approval, household_id, attempt.approval_id), wording),
         cart_id=cart.id,
         cart_total=money(cart.total_minor, cart.currency),
+        delivery="" if cart.delivery_minor == 0 else money(cart.delivery_minor, cart.currency),
+        headline=_headline(payment),
+        tone=TONES.get(attempt.state, ""),
         lines=tuple(_line(tx, cart, line, wording) for line in tx.find(Line, household_id, cart_id=cart.id)),
     )
+
+
+def _headline(payment: PaymentRow) -> str:
+    if payment.refunded_minor:
+        return f"{payment.captured} was debited, {payment.refunded} given back, and this is why"
+    if payment.captured_minor:
+        return f"{payment.captured} was debited, and this is why"
+    return f"{payment.amount}: {payment.words[0].lower()}{payment.words[1:]}"
 
 
 def _operation(tx: Transaction, operation: Operation, wording: Wording) -> OperationLink:
     household_id = operation.household_id
     journals = tx.find(JournalEntry, household_id, source_id=operation.id)
+    if operation.kind in MADE_UNDER_THE_PAYMENT and operation.state is OperationState.SUCCEEDED:
+        kind = MADE_UNDER_THE_PAYMENT[operation.kind]
+        journals += tx.find(JournalEntry, household_id, source_id=operation.attempt_id, kind=kind)
     subject = ""
-    if operation.kind is OperationKind.CAPTURE:
-        shipment = tx.seek(Shipment, household_id, operation.subject_id)
-        subject = f"for the parcel shipped {wording.day(shipment.shipped_us)}" if shipment else ""
+    if operation.kind in {OperationKind.CAPTURE, OperationKind.REFUND}:
+        # What is given back names the parcel, then why.
+        shipment = tx.seek(Shipment, household_id, operation.subject_id.partition("/")[0])
+        of_it = "for" if operation.kind is OperationKind.CAPTURE else "of"
+        subject = f"{of_it} the parcel shipped {wording.day(shipment.shipped_us)}" if shipment else ""
     return OperationLink(
         id=operation.id,
         kind=operation.kind,
@@ -201,7 +235,7 @@ def _line(tx: Transaction, cart: Cart, line: Line, wording: Wording) -> LineLink
         amount_minor=line.amount_minor,
         amount=money(line.amount_minor, cart.currency),
         plan_id=plan.id,
-        plan_reasons=tuple(plan.reasons),
+        plan_reasons=tuple(reason for reason in plan.reasons if reason not in forecast.reasons),
         order_by_us=plan.order_by_us,
         order_by=wording.day(plan.order_by_us),
         forecast_id=forecast.id,

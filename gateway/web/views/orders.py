@@ -11,7 +11,7 @@ from gateway.web.views.agenda import AgendaItem, planned_orders
 from gateway.web.views.carts import CartView, waiting_carts
 from gateway.web.views.order import ORDER_WORDS
 from gateway.web.views.stock import grouped
-from gateway.web.wording import Wording, listed, money
+from gateway.web.wording import Wording, count, listed, money
 
 MAX_PAST = 50
 ENDED_CART_STATES = frozenset({CartState.SKIPPED, CartState.EXPIRED, CartState.DECLINED, CartState.REJECTED})
@@ -157,9 +157,9 @@ def _headline(waiting: int, under_way: int) -> str:
     if waiting == 1:
         return "One order waits for your OK"
     if waiting:
-        return f"{waiting} orders wait for your OK"
+        return f"{count(waiting, 'order', 'orders')} wait for your OK"
     if under_way == 1:
         return "One order is on its way"
     if under_way:
-        return f"{under_way} orders are on their way"
+        return f"{count(under_way, 'order is', 'orders are')} on their way"
     return "No order needs you"

@@ -8,11 +8,21 @@ from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import NotFound
 from gateway.domain.household import Member
-from gateway.domain.order import LineState, Order, OrderLine, OrderState
-from gateway.domain.payment import Account, JournalEntry, Operation, OperationKind, OperationState, Posting
+from gateway.domain.order import LineState, Order, OrderLine, OrderState, Shipment
+from gateway.domain.payment import (
+    Account,
+    Attempt,
+    AttemptState,
+    JournalEntry,
+    Operation,
+    OperationKind,
+    OperationState,
+    Posting,
+)
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, Policy
 from gateway.domain.stock import Level, Measure, PackOption, Quarantined, Reading, Refill, Slot, Supply, Verdict
 from gateway.web.views import (
+    PaymentChain,
     book_page,
     cart_view,
     coming_up,
@@ -546,3 +556,51 @@ def test_the_average_use_of_pieces_keeps_its_decimals() -> None:
     )
     with rows.begin() as tx:
         assert supply_view(tx, HOUSE, "supply-eggs", now_us=NOW).daily_use == "0.4\u00a0pieces a day on average"
+
+
+def chain_of(*changed: object, attempt_id: str = "attempt-cart-0-coffee") -> PaymentChain:
+    unit_of_work = world()
+    with unit_of_work.begin() as tx:
+        for row in changed:
+            tx.save(row) if tx.seek(type(row), HOUSE, row.id) else tx.add(row)  # type: ignore[attr-defined]
+        return payment_chain(tx, HOUSE, attempt_id)
+
+
+def operation(kind: OperationKind, state: OperationState, amount_minor: int) -> Operation:
+    with world().read() as tx:
+        (captured,) = tx.find(Operation, HOUSE, attempt_id="attempt-cart-0-coffee", kind=OperationKind.CAPTURE)
+    return replace(captured, id="operation-more", kind=kind, state=state, amount_minor=amount_minor)
+
+
+def test_a_refund_is_said_in_the_chains_headline_and_names_its_parcel() -> None:
+    back = operation(OperationKind.REFUND, OperationState.SUCCEEDED, 179)
+    with world().read() as tx:
+        (parcel,) = tx.find(Shipment, HOUSE, order_id="order-cart-0-coffee")
+    chain = chain_of(replace(back, subject_id=f"{parcel.id}/returned"))
+    assert chain.headline == "37.80\u00a0€ was debited, 1.79\u00a0€ given back, and this is why"
+    assert chain.operations[-1].subject.startswith("of the parcel shipped ")
+
+
+def test_an_outcome_that_is_not_known_is_neither_good_nor_bad_news() -> None:
+    with world().read() as tx:
+        attempt = tx.get(Attempt, HOUSE, "attempt-cart-0-black")
+        asked = tx.find(Operation, HOUSE, attempt_id=attempt.id)
+    chain = chain_of(
+        replace(attempt, state=AttemptState.UNKNOWN),
+        *(replace(one, state=OperationState.UNKNOWN) for one in asked),
+        attempt_id=attempt.id,
+    )
+    assert (chain.tone, chain.headline) == ("low", "54.90\u00a0€: outcome not known yet; we are asking")
+
+
+def test_a_hold_names_the_journal_written_under_its_payment() -> None:
+    chain = chain_of(*written("hold", "attempt-cart-0-coffee", 3780, NOW, pending=True))
+    assert chain.operations[0].journals == ("hold-attempt-cart-0-coffee",)
+
+
+def test_a_plan_says_only_what_its_forecast_does_not() -> None:
+    with world().read() as tx:
+        planned = tx.get(Plan, HOUSE, "plan-coffee-cart-0-coffee")
+        forecast = tx.get(Forecast, HOUSE, planned.forecast_id)
+    (line,) = chain_of(replace(planned, reasons=(*forecast.reasons, "Order now."))).lines
+    assert line.plan_reasons == ("Order now.",)
