@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
 
 from devices.acknowledgement import Acknowledgement, decode_acknowledgement
 from devices.clock import RealClock
@@ -61,6 +62,12 @@ class _Flight:
     pause_s: float
 
 
+def _reason(error: aiomqtt.MqttError) -> str:
+    if isinstance(error, MqttConnectError):
+        return f"the broker refuses its id and secret {error}"
+    return str(error)
+
+
 def _seconds_now() -> int:
     return RealClock().wall_us() // 1_000_000
 
@@ -101,6 +108,7 @@ class DeviceClient:
         self._empty = asyncio.Event()
         self._closing = asyncio.Event()
         self._talk: asyncio.Task[None] | None = None
+        self._trouble: str | None = "not connected yet"
 
     async def __aenter__(self) -> Self:
         self._note_waiting()
@@ -134,6 +142,11 @@ class DeviceClient:
     def raise_epoch(self) -> int:
         """Begin a new epoch, as when a counter began again; returns it."""
         return self._outbox.raise_epoch()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no connection to the broker at present; None while there is one."""
+        return self._trouble
 
     def waiting(self) -> int:
         """How many messages the gateway has not acknowledged."""
@@ -181,9 +194,10 @@ class DeviceClient:
                     # paho queues nothing by itself when it may have as much in flight as we do.
                     mqtt.pending_calls_threshold = 2 * MAX_IN_FLIGHT
                     await self._greet(mqtt)
-                    pause_s = FIRST_RECONNECT_S
+                    pause_s, self._trouble = FIRST_RECONNECT_S, None
                     await self._converse(mqtt)
             except aiomqtt.MqttError as error:
+                self._trouble = _reason(error)
                 logger.info("%s: not connected (%s), again in %.1f s", self.device_id, error, pause_s)
                 await _within(pause_s, self._closing)
                 pause_s = min(2 * pause_s, LAST_RECONNECT_S)

@@ -2,9 +2,10 @@ r"""Devices alone against any broker, for developers of devices and gateways.
 
     python -m simulators devices KIND --broker HOST:PORT [--count N] [--seed X] [--clock FILE] [--credentials FILE]
 
-Without --clock they live in real time. --credentials names a JSON file
-`[{"device_id": …, "secret": …, "private_key": hex}, …]`, one entry a device; without it the ids are KIND-SEED-NUMBER,
-the keys come from the seed, and no secret is shown to the broker. Their people buy what they need elsewhere.
+Without --clock they live in real time, and report every three hours or when something happens. --credentials names a
+JSON file `[{"device_id": …, "secret": …, "private_key": hex}, …]`, one entry a device; without it the ids are
+KIND-SEED-NUMBER, the keys come from the seed, and no secret is shown to the broker. Their people buy what they need
+elsewhere.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from simulators.running import Clock, first_of, run_freely, stop_signal
 MAX_DEVICES = 1000
 PROGRESS_S = 1.0
 PROGRESS_IN_LOG_S = 10.0
+CONNECTING_S = 0.5
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -45,38 +47,65 @@ def main(argv: Sequence[str]) -> int:
     try:
         with contextlib.ExitStack() as stack:
             state = options.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="replenish-devices-")))
-            asyncio.run(_main(_fleet(options, clock.now_us()), state, clock))
+            fleet = _fleet(options, clock.now_us())
+            asyncio.run(_main(fleet, state, clock, is_real_time=options.clock is None))
     except DeviceError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
 
 
-async def _main(fleet: HouseholdFile, state: Path, clock: Clock) -> None:
+async def _main(fleet: HouseholdFile, state: Path, clock: Clock, *, is_real_time: bool) -> None:
+    pace = "in real time: every three hours, and when something happens" if is_real_time else "after the clock file"
+    sys.stderr.write(f"{_counted(len(fleet.devices), 'device')} to {fleet.broker}, {pace}. Ctrl-C stops.\n")
     async with Household(fleet, state) as household:
         await first_of(stop_signal(), run_freely([household], clock, _progress(fleet, household)))
-    sys.stderr.write("\n")
+        summary = _summary(household)
+    sys.stderr.write(f"\nStopped. {summary}.\n")
 
 
 def _progress(fleet: HouseholdFile, household: Household) -> Callable[[], None]:
     """A line on standard error: rewritten on a terminal, now and then elsewhere."""
     terminal = sys.stderr.isatty()
     every_s = PROGRESS_S if terminal else PROGRESS_IN_LOG_S
-    last_s = time.monotonic() - every_s
+    last_s = time.monotonic() - every_s + CONNECTING_S  # the first line waits for the connections
 
     def show() -> None:
         nonlocal last_s
         if time.monotonic() - last_s < every_s:
             return
         last_s = time.monotonic()
-        line = (
-            f"{len(fleet.devices)} devices to {fleet.broker}: "
-            f"{household.said} messages said, {household.waiting()} not acknowledged, {household.refused()} refused"
-        )
+        line = progress_line(fleet, household)
         sys.stderr.write(f"\r\x1b[K{line}" if terminal else f"{line}\n")
         sys.stderr.flush()
 
     return show
+
+
+def progress_line(fleet: HouseholdFile, household: Household) -> str:
+    """What is true now: how many are connected, or why not, and what became of what they said."""
+    troubles = household.troubles()
+    count = len(fleet.devices)
+    line = f"{count - len(troubles)} of {count} connected to {fleet.broker}: {_summary(household)}"
+    if not troubles:
+        return line
+    device_id, why = next(iter(troubles.items()))
+    hint = ""
+    if "refuses" in why and all(device.secret is None for device in fleet.devices):
+        hint = "; make ids and secrets with `replenish device add … --credentials FILE`, and name that file here"
+    return f"{line} — {device_id}: {why}{hint}"
+
+
+def _summary(household: Household) -> str:
+    waiting, refused = household.waiting(), household.refused()
+    return (
+        f"{_counted(household.said, 'message')} said, {waiting} not acknowledged by the gateway yet, "
+        f"{refused} it could not open"
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _fleet(options: argparse.Namespace, now_us: int) -> HouseholdFile:

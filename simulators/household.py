@@ -104,6 +104,10 @@ class Household:
         """How many messages are not acknowledged."""
         return sum(client.waiting() for client in self._clients.values())
 
+    def troubles(self) -> dict[str, str]:
+        """Why devices have no connection to the broker, by device id; those that have one are left out."""
+        return {client.device_id: client.trouble for client in self._clients.values() if client.trouble is not None}
+
     def refused(self) -> int:
         """How many messages the gateway could not open."""
         return sum(len(client.refused()) for client in self._clients.values())

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import select
 import signal
 import socket
 import subprocess
@@ -137,14 +138,56 @@ def test_simulated_devices_speak_to_a_real_broker_with_a_progress_line(
     command = ["simulate", "fridge", "--broker", f"127.0.0.1:{mqtt}", "--count", "2", "--credentials", str(credentials)]
     with subprocess.Popen(installed.command(*command, data_dir=False), stderr=terminal, text=True) as devices:
         os.close(terminal)
-        wanted = f"2 devices to 127.0.0.1:{mqtt}: 2 messages said, 0 not acknowledged, 0 refused"
+        wanted = f"2 of 2 connected to 127.0.0.1:{mqtt}: 2 messages said, 0 not acknowledged by the gateway yet"
         shown = ""
         while wanted not in shown:
             shown += os.read(screen, 4096).decode()
         devices.send_signal(signal.SIGTERM)
+        while "Stopped. 2 messages said" not in shown:
+            shown += os.read(screen, 4096).decode()
         assert devices.wait(STOP_S) == 0
     os.close(screen)
     assert serving.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("secret", "says"),
+    [("wrong", "refuses its id and secret"), (None, "make ids and secrets with `replenish device add")],
+)
+def test_devices_that_are_not_let_in_say_so_and_what_to_do(
+    installed: Replenish, start: Callable[..., Running], tmp_path: Path, secret: str | None, says: str
+) -> None:
+    mqtt, credentials = free_port(), tmp_path / "fleet.json"
+    (known,) = fleet(installed, credentials, 1)
+    start("ingest", REPLENISH_MQTT_PORT=str(mqtt)).listens(mqtt)
+    options = []
+    if secret is not None:
+        credentials.write_text(json.dumps([{**known, "secret": secret}]))
+        options = ["--credentials", str(credentials)]
+    shown = said_by(
+        installed.command("simulate", "fridge", "--broker", f"127.0.0.1:{mqtt}", *options, data_dir=False), says
+    )
+    assert "0 of 1 connected" in shown
+
+
+def test_devices_say_that_no_broker_answers(installed: Replenish) -> None:
+    command = installed.command("simulate", "fridge", "--broker", f"127.0.0.1:{free_port()}", data_dir=False)
+    assert "0 of 1 connected" in said_by(command, "refused")
+
+
+def said_by(command: list[str], wanted: str) -> str:
+    """Return what a command wrote to its terminal until it said what is wanted; then it is stopped."""
+    screen, terminal = pty.openpty()
+    shown = ""
+    with subprocess.Popen(command, stderr=terminal, text=True) as process:
+        os.close(terminal)
+        while wanted not in shown:
+            assert select.select([screen], [], [], START_S)[0], f"it said no more than {shown!r}"
+            shown += os.read(screen, 4096).decode()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_S) == 0
+    os.close(screen)
+    return shown
 
 
 def test_a_wrong_kind_of_device_is_one_sentence() -> None:
