@@ -65,6 +65,7 @@ class Hold:
     amount: Money
     captured_minor: int = 0
     voided: bool = False
+    expires_us: int | None = None
 
     @property
     def left_minor(self) -> int:
@@ -79,6 +80,9 @@ class FakeBank:
     around: Callable[[str], None] = lambda _where: None
     """Called before and after each effect: where a test lets the gateway crash."""
     faults: defaultdict[OperationKind, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
+    now_us: Callable[[], int] = lambda: 0
+    hold_us: int | None = None
+    """How long it holds money; None: for ever."""
     mandates: dict[str, Money] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     captures: dict[str, tuple[str, Money]] = field(default_factory=dict)
@@ -130,6 +134,12 @@ class FakeBank:
             for key, effect in waiting.items():
                 self.answers[key] = effect()
 
+    def let_lapse(self, *, at_once: bool = False) -> None:
+        """Let holds end whose time is over, or all of them, whatever was said."""
+        for hold in self.holds.values():
+            if at_once or (hold.expires_us is not None and self.now_us() >= hold.expires_us):
+                hold.voided = True
+
     @property
     def debited_minor(self) -> int:
         """What left the customers' accounts, less what came back."""
@@ -163,14 +173,18 @@ class FakeBank:
                 limit = self.mandates.get(request.mandate_ref)
                 if limit is None or request.amount > limit:
                     return Declined(DeclineKind.MANDATE, "over_limit", "The permission does not allow so much.")
-            self.holds[f"hold:{request.reference}"] = Hold(request.reference, request.amount)
-            return Authorized(f"hold:{request.reference}", request.amount)
+            expires_us = None if self.hold_us is None else self.now_us() + self.hold_us
+            self.holds[f"hold:{request.reference}"] = Hold(request.reference, request.amount, expires_us=expires_us)
+            return Authorized(f"hold:{request.reference}", request.amount, expires_us)
 
         return self._answer(OperationKind.AUTHORIZE, request, effect)
 
     def capture(self, request: Capture) -> Outcome:
         def effect() -> Outcome:
+            self.let_lapse()
             hold = self.holds[request.authorization_ref]
+            if hold.voided:
+                return Declined(DeclineKind.SOFT, "hold_expired", "The reservation has ended.")
             if request.amount.amount_minor > hold.left_minor:
                 return Declined(DeclineKind.HARD, "not_held", "there is not so much held")
             hold.captured_minor += request.amount.amount_minor
@@ -181,6 +195,7 @@ class FakeBank:
 
     def void(self, request: Void) -> Outcome:
         def effect() -> Outcome:
+            self.let_lapse()
             hold = self.holds[request.authorization_ref]
             if hold.left_minor == 0:
                 raise InvalidRequest("nothing_held", "there is nothing left to void")
@@ -218,6 +233,7 @@ class FakeBank:
 
     def movements(self, method_token: str) -> tuple[Movement, ...]:
         """The whole book; this bank has one customer."""
+        self.let_lapse()
         assert method_token
         rows = [
             Movement(hold.reference, OperationKind.AUTHORIZE, Money(hold.left_minor, hold.amount.currency))

@@ -86,7 +86,7 @@ class Rig:
         ids = itertools.count(1)
         self.new_id = lambda: f"id-{next(ids):08d}"
         self.store = SqlUnitOfWork(self.engine, self.new_id, self.clock.wall_us)
-        self.bank = FakeBank(around=self.bomb.tick)
+        self.bank = FakeBank(around=self.bomb.tick, now_us=self.clock.now_us)
         self.shop = FakeShop(self.clock, around=self.bomb.tick)
         self.inbox = FakeInbox()
         self.providers = FakeProviders(self.bank)

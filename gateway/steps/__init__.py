@@ -29,6 +29,7 @@ from gateway.steps.prune import prune
 from gateway.steps.record import record
 from gateway.steps.refund import refund
 from gateway.steps.release import release
+from gateway.steps.renew import renew
 from gateway.steps.revoke import revoke
 from gateway.steps.set_up import set_up
 from gateway.steps.settle import settle
@@ -42,6 +43,7 @@ ForOperator = Callable[[WorkItem, Services], None]
 RIVER = ("receive", "record", "forecast", "plan", "fill", "approve", "authorize", "place", "capture", "observe")
 BRANCHES = (
     "release",
+    "renew",
     "cancel",
     "sync",
     "notice",
@@ -65,6 +67,7 @@ CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
         "capture": capture,
         "observe": observe,
         "release": release,
+        "renew": renew,
         "cancel": cancel,
         "sync": sync,
         "refund": refund,

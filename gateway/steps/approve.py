@@ -10,11 +10,12 @@ from gateway.domain.cart import UNDOABLE_STATES, Cart, CartState, Line
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Member
 from gateway.domain.order import OPEN_ORDER_STATES, Order
-from gateway.domain.payment import Attempt, AttemptState, Mandate, MandateState, MethodState, PaymentMethod
+from gateway.domain.payment import Attempt, AttemptState, Mandate
 from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE
 from gateway.domain.stock import PackOption
 from gateway.steps.carts import ask_again, reopen
 from gateway.steps.freeze import is_frozen
+from gateway.steps.mandates import permission
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Transaction
 
@@ -140,7 +141,7 @@ def _say_yes(
     else:
         if decision.version is not None and decision.version != cart.version:
             raise Conflict("cart", cart.id, "changed", "approve", hint="It was edited since; look at it again.")
-        mandate = _permission(tx, cart, decision.payment_method_id, now_us)
+        mandate = permission(tx, cart, decision.payment_method_id, now_us)
     tx.add(
         Approval(
             id=tx.new_id(),
@@ -163,30 +164,6 @@ def _say_yes(
     tx.cancel_work("expire", cart.id)
     tx.enqueue("authorize", cart.household_id, cart.id, due_us=now_us)
     return approved
-
-
-def _permission(tx: Transaction, cart: Cart, method_id: str | None, now_us: int) -> Mandate:
-    """Return the mandate under which a person's yes is debited: of the method named, else of the first in order.
-
-    A person may go beyond a mandate's amounts, never beyond its time or what it is for.
-    """
-    supplies = {line.supply_id for line in tx.find(Line, cart.household_id, cart_id=cart.id)}
-    methods = sorted(
-        tx.find(PaymentMethod, cart.household_id, state=MethodState.ACTIVE), key=lambda method: method.rank
-    )
-    for method in methods:
-        if method.currency != cart.currency or method_id not in {None, method.id}:
-            continue
-        for mandate in tx.find(Mandate, cart.household_id, payment_method_id=method.id, state=MandateState.ACTIVE):
-            in_time = mandate.valid_from_us <= now_us and (
-                mandate.valid_until_us is None or now_us < mandate.valid_until_us
-            )
-            is_for_it = mandate.merchant_id in {None, cart.merchant_id} and (
-                mandate.supply_id is None or supplies <= {mandate.supply_id}
-            )
-            if in_time and is_for_it:
-                return mandate
-    raise Invalid("payment method", "no linked account may be debited for this cart; link one on the Money page")
 
 
 def _edit(tx: Transaction, cart: Cart, line: Line, decision: ChangePacks | Swap) -> Cart:

@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from gateway.domain.approval import Approval
 from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
     Attempt,
+    AttemptState,
     Operation,
     OperationKind,
     OperationState,
@@ -22,6 +24,12 @@ JOURNAL_OF_KIND = {OperationKind.CAPTURE: ledger.JournalKind.CAPTURE, OperationK
 
 # What each kind of operation does to what is still held.
 HELD_BY = {OperationKind.AUTHORIZE: 1, OperationKind.CAPTURE: -1, OperationKind.VOID: -1, OperationKind.REFUND: 0}
+
+
+# Of these the provider holds nothing: it was given back, captured whole, or lapsed.
+NOTHING_HELD = frozenset(
+    {AttemptState.VOIDED, AttemptState.DECLINED, AttemptState.EXPIRED, AttemptState.REPLACED, AttemptState.CAPTURED}
+)
 
 
 def audit(tx: Transaction, providers: PaymentProviders, household_id: str) -> list[ledger.Difference]:
@@ -67,12 +75,18 @@ def _captures_against_approvals(
     for operation in operations:
         if operation.state is OperationState.SUCCEEDED:
             sums[operation.attempt_id, operation.kind] += operation.amount_minor
+    approved = {one.id: one.amount_minor for one in tx.every(Approval, household_id)}
+    by_approval: defaultdict[str, int] = defaultdict(int)
     for attempt in tx.every(Attempt, household_id):
+        by_approval[attempt.approval_id] += sums[attempt.id, OperationKind.CAPTURE]
         captured = sums[attempt.id, OperationKind.CAPTURE]
         if captured > attempt.amount_minor:
             yield ledger.Difference(attempt.id, f"captured {captured} of {attempt.amount_minor} approved")
         if sums[attempt.id, OperationKind.REFUND] > captured:
             yield ledger.Difference(attempt.id, f"refunded more than the {captured} captured")
+    for approval_id, captured in by_approval.items():
+        if captured > approved[approval_id]:
+            yield ledger.Difference(approval_id, f"captured {captured} of {approved[approval_id]} approved")
 
 
 def _against_provider(
@@ -82,12 +96,13 @@ def _against_provider(
     provider = providers.open(method.adapter)
     if not isinstance(provider, adapter.OpenBook):
         return []
-    attempts = {one.id for one in tx.every(Attempt, method.household_id, payment_method_id=method.id)}
+    attempts = {one.id: one.state for one in tx.every(Attempt, method.household_id, payment_method_id=method.id)}
     mine = [one for one in operations if one.attempt_id in attempts]
     undecided = {one.id for one in mine if one.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}}
     touched = {one.attempt_id for one in mine if one.id in undecided}
     skip = undecided | {one.id for one in mine if one.attempt_id in touched and one.kind is OperationKind.AUTHORIZE}
-    ours = [movement for movement in _movements(tx, method, mine) if movement.reference not in skip]
+    holding = {attempt_id for attempt_id, state in attempts.items() if state not in NOTHING_HELD}
+    ours = [movement for movement in _movements(tx, method, mine, holding) if movement.reference not in skip]
     theirs = [
         movement
         for movement in provider.movements(providers.token(method))
@@ -96,14 +111,18 @@ def _against_provider(
     return ledger.reconcile(ours, theirs)
 
 
-def _movements(tx: Transaction, method: PaymentMethod, operations: list[Operation]) -> Iterator[adapter.Movement]:
+def _movements(
+    tx: Transaction, method: PaymentMethod, operations: list[Operation], holding: set[str]
+) -> Iterator[adapter.Movement]:
     """Yield what should stand in the provider's book: what is still held, captured, refunded and topped up."""
     done = [one for one in operations if one.state is OperationState.SUCCEEDED]
     left: defaultdict[str, int] = defaultdict(int)
     for one in done:
         left[one.attempt_id] += HELD_BY[one.kind] * one.amount_minor
     for one in done:
-        amount_minor = left[one.attempt_id] if one.kind is OperationKind.AUTHORIZE else one.amount_minor
+        amount_minor = one.amount_minor
+        if one.kind is OperationKind.AUTHORIZE:
+            amount_minor = left[one.attempt_id] if one.attempt_id in holding else 0
         if one.kind is not OperationKind.VOID and amount_minor > 0:
             yield adapter.Movement(one.id, adapter.OperationKind(one.kind.value), Money(amount_minor, one.currency))
     if method.adapter == STORED_BALANCE:

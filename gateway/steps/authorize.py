@@ -19,22 +19,19 @@ from gateway.domain.payment import (
     Operation,
     OperationKind,
     PaymentMethod,
-    Reservation,
-    ReservationState,
 )
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
-from gateway.steps.accounts import clearing_of, payable_of
-from gateway.steps.books import post
+from gateway.steps.attempts import begin_attempt
 from gateway.steps.calls import call_provider
 from gateway.steps.carts import reopen
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.mandates import as_request, as_rule, reserved
 from gateway.steps.messages import tell
-from gateway.steps.operations import begin_operation, send_again
+from gateway.steps.operations import send_again
 from gateway.steps.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
-from payments import adapter, ledger
+from payments import adapter
 from payments import mandate as rules
 from payments.money import Money
 
@@ -79,7 +76,12 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     cart = tx.get(Cart, household_id, item.subject_id)
     standing = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
     approval = standing[0] if standing and cart.state is CartState.APPROVED else None
-    for attempt in tx.find(Attempt, household_id, cart_id=cart.id, state=frozenset(LIVE_ATTEMPT_STATES)):
+    live = tx.find(Attempt, household_id, cart_id=cart.id, state=frozenset(LIVE_ATTEMPT_STATES))
+    if (live or approval is not None) and is_frozen(tx, household_id):
+        # What went out before the freeze is looked up; nothing is sent, again or for the first time, until it is over.
+        tx.enqueue("authorize", household_id, cart.id, due_us=now_us + WHILE_FROZEN_US)
+        return None
+    for attempt in live:
         if approval is not None and attempt.approval_id != approval.id:
             if attempt.state is AttemptState.MANUAL_REVIEW:
                 _ask_person(tx, cart, approval, ("an earlier payment for it is still being looked into",), now_us)
@@ -89,16 +91,16 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
         return _again(tx, attempt, services, now_us)
     if approval is None:
         return None
-    if is_frozen(tx, household_id):
-        tx.enqueue("authorize", household_id, cart.id, due_us=now_us + WHILE_FROZEN_US)
-        return None
     method = tx.get(PaymentMethod, household_id, approval.payment_method_id)
     mandate = tx.get(Mandate, household_id, approval.mandate_id)
     tx.save(mandate)  # the row lock under which limits are counted, on databases with several writers
     if refusal := _refusal(tx, cart, approval, method, mandate, now_us):
         _ask_person(tx, cart, approval, refusal, now_us)
         return None
-    return _begin(tx, cart, approval, method, mandate, now_us=now_us, wall_us=wall_us)
+    _, operation = begin_attempt(
+        tx, approval, mandate, approval.amount_minor, cart.merchant_id, now_us=now_us, sent_wall_us=wall_us
+    )
+    return _Prepared(operation, False, method, mandate)
 
 
 def _again(tx: Transaction, attempt: Attempt, services: Services, now_us: int) -> _Prepared | None:
@@ -150,46 +152,3 @@ def _ask_person(tx: Transaction, cart: Cart, approval: Approval, reasons: tuple[
     reopen(tx, cart, reasons, now_us=now_us)
     text = f"An order waits for you after all: {'; '.join(reasons)}."
     tell(tx, cart.household_id, "cart_waiting", text, f"carts/{cart.id}", now_us)
-
-
-def _begin(
-    tx: Transaction,
-    cart: Cart,
-    approval: Approval,
-    method: PaymentMethod,
-    mandate: Mandate,
-    *,
-    now_us: int,
-    wall_us: int,
-) -> _Prepared:
-    attempt = Attempt(
-        id=tx.new_id(),
-        household_id=cart.household_id,
-        cart_id=cart.id,
-        approval_id=approval.id,
-        payment_method_id=method.id,
-        mandate_id=mandate.id,
-        amount_minor=approval.amount_minor,
-        currency=approval.currency,
-        state=AttemptState.UNKNOWN,
-        note="",
-        created_us=now_us,
-    )
-    reservation = Reservation(
-        id=attempt.id,
-        household_id=cart.household_id,
-        mandate_id=mandate.id,
-        merchant_id=cart.merchant_id,
-        amount_minor=approval.amount_minor,
-        at_us=now_us,
-        state=ReservationState.RESERVED,
-    )
-    tx.add(attempt)
-    tx.add(reservation)
-    operation = begin_operation(
-        tx, attempt, OperationKind.AUTHORIZE, cart.id, attempt.amount_minor, now_us=now_us, sent_wall_us=wall_us
-    )
-    amount = Money(approval.amount_minor, approval.currency)
-    held = ledger.hold(attempt.id, clearing_of(tx, attempt), payable_of(tx, attempt), amount)
-    post(tx, cart.household_id, [held], memo="held for an approved cart", at_us=now_us)
-    return _Prepared(operation, False, method, mandate)

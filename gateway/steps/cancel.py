@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gateway.domain.errors import Conflict
 from gateway.domain.household import Member
-from gateway.domain.order import Order, OrderLine, OrderState
+from gateway.domain.order import Order, OrderLine, OrderState, Shipment
 from gateway.domain.records import Act, HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, MINUTE_US
 from gateway.domain.stock import Supply
@@ -39,7 +39,7 @@ def cancel_order(tx: Transaction, member: Member, order_id: str, *, now_us: int)
 
 def ask_to_cancel(tx: Transaction, order: Order, *, by: str, reason: str, now_us: int) -> Order:
     """Leave a row that asks the shop to cancel; raises Conflict for an order that is sent, over or not yet taken."""
-    if order.state is not OrderState.PLACED:
+    if not _may_be_cancelled(tx, order):
         hints = {
             OrderState.PLACING: "The shop has not answered yet; try again when it has.",
             OrderState.SHIPPED: "It is on its way; what you do not want can go back to the shop.",
@@ -69,7 +69,7 @@ def cancel(item: HouseholdItem, services: Services) -> None:
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         order = tx.get(Order, household_id, item.subject_id)
-        if order.state is not OrderState.PLACED:
+        if not _may_be_cancelled(tx, order):
             tx.complete(item)
             return
         account = tx.get(MerchantAccount, household_id, order.merchant_id)
@@ -88,7 +88,7 @@ def cancel(item: HouseholdItem, services: Services) -> None:
                 ended = take_status(tx, order, answer, now_us)
                 if ended.state is OrderState.CANCELLED:
                     _keep_quiet(tx, ended, now_us)
-                elif ended.state is OrderState.PLACED:
+                elif _may_be_cancelled(tx, ended):
                     _not_cancelled(tx, ended, "it says that this is not possible any more", now_us)
                 look_again(tx, ended, now_us)
             case OrderNotFound():
@@ -97,6 +97,12 @@ def cancel(item: HouseholdItem, services: Services) -> None:
                 _not_cancelled(tx, order, answer, now_us)
             case None:
                 _ask_again(tx, order, now_us, services.clock.wall_us())
+
+
+def _may_be_cancelled(tx: Transaction, order: Order) -> bool:
+    """Say whether nothing of it was sent yet, paid for or not."""
+    is_taken = order.state in {OrderState.PLACED, OrderState.PAYMENT_DUE}
+    return is_taken and not tx.find(Shipment, order.household_id, order_id=order.id)
 
 
 def _keep_quiet(tx: Transaction, order: Order, now_us: int) -> None:

@@ -14,6 +14,7 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.records import HouseholdItem
+from gateway.steps.attempts import HOLDING
 from gateway.steps.billing import NOT_COUNTED, operations_for, uncaptured_minor
 from gateway.steps.calls import call_provider
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
@@ -83,7 +84,9 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     authorization_ref = next(
         one.provider_ref
         for one in operations
-        if one.kind is OperationKind.AUTHORIZE and one.state is OperationState.SUCCEEDED
+        if one.attempt_id == attempt.id
+        and one.kind is OperationKind.AUTHORIZE
+        and one.state is OperationState.SUCCEEDED
     )
     return _Prepared(operation, is_repeat, method, authorization_ref)
 
@@ -98,8 +101,13 @@ def _begin(
     wall_us: int,
 ) -> Operation | None:
     """Write the capture of one shipment; None while nothing may be debited, or nothing is left of the approval."""
-    if attempt.state is AttemptState.MANUAL_REVIEW:
-        return None  # nothing more is debited until it is resolved; observe asks for this one again then
+    is_given_back = any(
+        one.attempt_id == attempt.id and one.kind is OperationKind.VOID and one.state not in NOT_COUNTED
+        for one in operations
+    )
+    if is_given_back or attempt.state not in {*HOLDING, AttemptState.CAPTURED}:
+        # Looked into by a person, or nothing is held: observe, or the next hold, asks for this one again.
+        return None
     amount_minor = min(shipment.owed_minor, uncaptured_minor(attempt, operations))
     if amount_minor < shipment.owed_minor:
         text = "The shop billed more than you approved; only the approved amount was debited."

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState
-from gateway.domain.order import Order, OrderState, Shipment
+from gateway.domain.order import OPEN_ORDER_STATES, Order, OrderState, Shipment
 from gateway.domain.payment import (
     Attempt,
     AttemptState,
@@ -19,6 +19,8 @@ from gateway.domain.payment import (
 )
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.accounts import clearing_of, payable_of
+from gateway.steps.attempts import captured_minor, end_held
+from gateway.steps.billing import to_bill, unpaid
 from gateway.steps.books import post
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plans
@@ -29,18 +31,8 @@ from payments.adapter import Authorized, Captured, Refunded, Voided
 from payments.money import Money
 
 MOST_CAPTURE_TRIES = 5
-
-
-def captured_minor(tx: Transaction, attempt: Attempt) -> int:
-    """Return the sum of the attempt's captures that took effect."""
-    captures = tx.find(
-        Operation,
-        attempt.household_id,
-        attempt_id=attempt.id,
-        kind=OperationKind.CAPTURE,
-        state=OperationState.SUCCEEDED,
-    )
-    return sum(capture.amount_minor for capture in captures)
+RENEW_BEFORE_US = 2 * DAY_US
+HOLD_PREFIX = "hold/"
 
 
 def declined(tx: Transaction, operation: Operation, message: str, now_us: int) -> None:
@@ -48,7 +40,7 @@ def declined(tx: Transaction, operation: Operation, message: str, now_us: int) -
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
     match operation.kind:
         case OperationKind.AUTHORIZE:
-            _end_attempt(tx, attempt, AttemptState.DECLINED, message, now_us)
+            end_held(tx, attempt, AttemptState.DECLINED, reference=attempt.id, note=message, now_us=now_us)
             cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
             if cart.state is CartState.APPROVED and _is_standing(tx, attempt):
                 tx.save(replace(cart, state=CartState.DECLINED, note=message))
@@ -61,16 +53,26 @@ def declined(tx: Transaction, operation: Operation, message: str, now_us: int) -
                     f"carts/{cart.id}",
                     now_us,
                 )
+            for order in tx.find(Order, attempt.household_id, attempt_id=attempt.id, state=OPEN_ORDER_STATES):
+                _payment_due(tx, order, f"The amount for an order could not be held again: {message}", now_us)
         case OperationKind.CAPTURE:
             shipment = tx.get(Shipment, attempt.household_id, operation.subject_id)
             order = tx.get(Order, attempt.household_id, shipment.order_id)
-            tx.save(replace(order, state=OrderState.PAYMENT_DUE, note=message))
             _capture_again_later(tx, attempt, operation, now_us)
-            text = f"A delivery was shipped, but could not be billed: {message}"
-            tell(tx, order.household_id, "payment_due", text, f"orders/{order.id}", now_us)
+            _payment_due(tx, order, f"A delivery was shipped, but could not be billed: {message}", now_us)
             tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
+        case OperationKind.VOID if operation.state is OperationState.FAILED:
+            # The provider found nothing left to void: the hold lapsed before its time.
+            end_held(tx, attempt, AttemptState.EXPIRED, reference=operation.id, note=message, now_us=now_us)
         case OperationKind.VOID | OperationKind.REFUND:
             for_review(tx, operation, f"{operation.kind} was refused: {message}", now_us=now_us)
+
+
+def _payment_due(tx: Transaction, order: Order, text: str, now_us: int) -> None:
+    """Let the household and the operator see that an order stands and its money does not."""
+    tx.save(replace(order, state=OrderState.PAYMENT_DUE, note=text))
+    more = " Pay again on its page, with this or another account."
+    tell(tx, order.household_id, "payment_due", text.rstrip(".") + "." + more, f"orders/{order.id}", now_us)
 
 
 def _capture_again_later(tx: Transaction, attempt: Attempt, operation: Operation, now_us: int) -> None:
@@ -98,6 +100,8 @@ def _authorized(tx: Transaction, operation: Operation, now_us: int) -> None:
         tx.get(Attempt, operation.household_id, operation.attempt_id), state=AttemptState.AUTHORIZED, note=""
     )
     tx.save(attempt)
+    if attempt.hold_expires_us is not None:
+        watch_hold(tx, attempt, attempt.hold_expires_us, now_us)
     cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
     if cart.state is CartState.APPROVED and _is_standing(tx, attempt):
         tx.save(replace(cart, state=CartState.HELD))
@@ -109,8 +113,20 @@ def _authorized(tx: Transaction, operation: Operation, now_us: int) -> None:
             due_us=now_us,
             not_before_wall_us=approval.send_not_before_wall_us,
         )
-    else:  # undone while the provider was thinking
+        return
+    orders = tx.find(Order, attempt.household_id, attempt_id=attempt.id, state=OPEN_ORDER_STATES)
+    if not orders:  # undone while the provider was thinking
         tx.enqueue("release", attempt.household_id, attempt.id, due_us=now_us)
+    for order in orders:  # held anew for what is already ordered: what was sent meanwhile is billed from it
+        for shipment in [*to_bill(tx, attempt), *unpaid(tx, attempt)]:
+            tx.enqueue("capture", attempt.household_id, shipment.id, due_us=now_us)
+        tx.enqueue("observe", attempt.household_id, order.id, due_us=now_us)
+
+
+def watch_hold(tx: Transaction, attempt: Attempt, expires_us: int, now_us: int) -> None:
+    """Leave a row for the time when a hold must be renewed: two days before it lapses, or half-way if it is short."""
+    due_us = expires_us - min(RENEW_BEFORE_US, max(0, expires_us - now_us) // 2)
+    tx.enqueue("expire", attempt.household_id, f"{HOLD_PREFIX}{attempt.id}", due_us=due_us)
 
 
 def _captured(tx: Transaction, operation: Operation, now_us: int) -> None:
@@ -126,7 +142,8 @@ def _captured(tx: Transaction, operation: Operation, now_us: int) -> None:
     state = AttemptState.CAPTURED if whole else AttemptState.CAPTURE_PENDING
     tx.save(replace(attempt, state=state, note=""))
     if whole:
-        _use_reservation(tx, attempt, attempt.amount_minor)
+        reservation = tx.get(Reservation, attempt.household_id, attempt.id)
+        tx.save(replace(reservation, state=ReservationState.USED, amount_minor=attempt.amount_minor))
     shipment = tx.get(Shipment, operation.household_id, operation.subject_id)
     # What observe put off until the money had moved (a refund, the release of the rest) can go on now.
     tx.enqueue("observe", operation.household_id, shipment.order_id, due_us=now_us)
@@ -134,19 +151,7 @@ def _captured(tx: Transaction, operation: Operation, now_us: int) -> None:
 
 def _voided(tx: Transaction, operation: Operation, now_us: int) -> None:
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
-    captured = captured_minor(tx, attempt)
-    if captured:
-        journal = ledger.release(
-            operation.id,
-            clearing_of(tx, attempt),
-            payable_of(tx, attempt),
-            Money(attempt.amount_minor - captured, attempt.currency),
-        )
-        post(tx, attempt.household_id, [journal], memo="rest of the hold released", at_us=now_us)
-        tx.save(replace(attempt, state=AttemptState.CAPTURED, note=""))
-        _use_reservation(tx, attempt, captured)
-    else:
-        _end_attempt(tx, attempt, AttemptState.VOIDED, attempt.note, now_us)
+    end_held(tx, attempt, AttemptState.VOIDED, reference=operation.id, note=attempt.note, now_us=now_us)
 
 
 def _refunded(tx: Transaction, operation: Operation, now_us: int) -> None:
@@ -155,26 +160,6 @@ def _refunded(tx: Transaction, operation: Operation, now_us: int) -> None:
     journal = ledger.refund(operation.id, clearing_of(tx, attempt), payable_of(tx, attempt), amount)
     post(tx, operation.household_id, [journal], memo="refunded", at_us=now_us)
     tell(tx, operation.household_id, "refunded", f"{amount} came back to you.", f"payments/{attempt.id}", now_us)
-
-
-def end_unheld(tx: Transaction, attempt: Attempt, *, now_us: int) -> None:
-    """Close an attempt for which the provider holds nothing: the limit is freed, the pending hold taken back."""
-    _end_attempt(tx, attempt, AttemptState.VOIDED, attempt.note, now_us)
-
-
-def _end_attempt(tx: Transaction, attempt: Attempt, state: AttemptState, note: str, now_us: int) -> None:
-    amount = Money(attempt.amount_minor, attempt.currency)
-    journal = ledger.release(attempt.id, clearing_of(tx, attempt), payable_of(tx, attempt), amount)
-    post(tx, attempt.household_id, [journal], memo=f"hold released: {state}", at_us=now_us)
-    tx.save(replace(attempt, state=state, note=note))
-    reservation = tx.seek(Reservation, attempt.household_id, attempt.id)
-    if reservation is not None:
-        tx.save(replace(reservation, state=ReservationState.FREED))
-
-
-def _use_reservation(tx: Transaction, attempt: Attempt, amount_minor: int) -> None:
-    reservation = tx.get(Reservation, attempt.household_id, attempt.id)
-    tx.save(replace(reservation, state=ReservationState.USED, amount_minor=amount_minor))
 
 
 def _is_standing(tx: Transaction, attempt: Attempt) -> bool:

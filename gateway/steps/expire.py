@@ -5,9 +5,14 @@ A permission to debit has come to its end: nothing is debited by it.
 
 from dataclasses import replace
 
+from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState
-from gateway.domain.payment import Mandate, MandateState
+from gateway.domain.order import OPEN_ORDER_STATES, Order
+from gateway.domain.payment import Attempt, Mandate, MandateState
 from gateway.domain.records import HouseholdItem
+from gateway.steps.attempts import HOLDING
+from gateway.steps.carts import reopen
+from gateway.steps.effects import HOLD_PREFIX
 from gateway.steps.messages import tell
 from gateway.steps.permissions import MANDATE_PREFIX
 from gateway.steps.plans import drop_plans
@@ -15,11 +20,35 @@ from gateway.steps.ports import Transaction
 
 
 def expire(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
-    """End what has outlived its time (subject: a cart's id, or mandate/<id>)."""
-    if item.subject_id.startswith(MANDATE_PREFIX):
+    """End what has outlived its time (subject: a cart's id, mandate/<id>, or hold/<attempt id>)."""
+    if item.subject_id.startswith(HOLD_PREFIX):
+        _renew_hold(tx, tx.get(Attempt, item.household_id, item.subject_id.removeprefix(HOLD_PREFIX)), now_us)
+    elif item.subject_id.startswith(MANDATE_PREFIX):
         _end_mandate(tx, tx.get(Mandate, item.household_id, item.subject_id.removeprefix(MANDATE_PREFIX)), now_us)
     else:
         _end_cart(tx, item, now_us)
+
+
+def _renew_hold(tx: Transaction, attempt: Attempt, now_us: int) -> None:
+    """See to a hold that is about to lapse: what is ordered is held anew, what was never sent asks a person again."""
+    if attempt.state not in HOLDING or attempt.hold_expires_us is None:
+        return
+    orders = tx.find(Order, attempt.household_id, attempt_id=attempt.id, state=OPEN_ORDER_STATES)
+    if not orders:
+        _ask_again(tx, attempt, now_us)
+    for order in orders:
+        tx.enqueue("renew", order.household_id, f"{order.id}/{attempt.payment_method_id}", due_us=now_us)
+
+
+def _ask_again(tx: Transaction, attempt: Attempt, now_us: int) -> None:
+    cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
+    approval = tx.get(Approval, attempt.household_id, attempt.approval_id)
+    if cart.state is CartState.HELD and approval.state is ApprovalState.STANDING:
+        tx.save(replace(approval, state=ApprovalState.UNDONE))
+        reopen(tx, cart, ("the amount was held so long that the hold ends",), now_us=now_us)
+        text = "An order waits for you again: it could not be sent while its amount was held."
+        tell(tx, cart.household_id, "cart_waiting", text, f"carts/{cart.id}", now_us)
+    tx.enqueue("release", attempt.household_id, attempt.id, due_us=now_us)
 
 
 def _end_mandate(tx: Transaction, mandate: Mandate, now_us: int) -> None:

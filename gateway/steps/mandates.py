@@ -1,7 +1,8 @@
 """Mandate rows as the payments room's rule: what a permission allows, and how much of it is taken."""
 
 from gateway.domain.cart import Cart, Line
-from gateway.domain.payment import Mandate, Reservation, ReservationState
+from gateway.domain.errors import Invalid
+from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod, Reservation, ReservationState
 from gateway.steps.ports import Transaction
 from payments import mandate as rules
 from payments.money import Money
@@ -55,3 +56,27 @@ def reserved(tx: Transaction, mandate: Mandate) -> list[rules.Reservation]:
         state=frozenset({ReservationState.RESERVED, ReservationState.USED}),
     )
     return [rules.Reservation(Money(row.amount_minor, mandate.currency), row.merchant_id, row.at_us) for row in rows]
+
+
+def permission(tx: Transaction, cart: Cart, method_id: str | None, now_us: int) -> Mandate:
+    """Return the mandate under which a person's yes is debited: of the method named, else of the first in order.
+
+    A person may go beyond a mandate's amounts, never beyond its time or what it is for.
+    """
+    supplies = {line.supply_id for line in tx.find(Line, cart.household_id, cart_id=cart.id)}
+    methods = sorted(
+        tx.find(PaymentMethod, cart.household_id, state=MethodState.ACTIVE), key=lambda method: method.rank
+    )
+    for method in methods:
+        if method.currency != cart.currency or method_id not in {None, method.id}:
+            continue
+        for mandate in tx.find(Mandate, cart.household_id, payment_method_id=method.id, state=MandateState.ACTIVE):
+            in_time = mandate.valid_from_us <= now_us and (
+                mandate.valid_until_us is None or now_us < mandate.valid_until_us
+            )
+            is_for_it = mandate.merchant_id in {None, cart.merchant_id} and (
+                mandate.supply_id is None or supplies <= {mandate.supply_id}
+            )
+            if in_time and is_for_it:
+                return mandate
+    raise Invalid("payment method", "no linked account may be debited for this cart; link one on the Money page")

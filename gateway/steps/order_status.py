@@ -7,6 +7,7 @@ from gateway.domain.order import ENDED_LINE_STATES, LineState, Order, OrderLine,
 from gateway.domain.payment import Attempt, AttemptState
 from gateway.domain.replenishment import DAY_US, HOUR_US, Plan, PlanState
 from gateway.domain.stock import Refill
+from gateway.steps.attempts import HOLDING
 from gateway.steps.billing import operations_for, to_bill, unpaid
 from gateway.steps.messages import tell
 from gateway.steps.parcels import take_off_shelf, take_parcels
@@ -17,7 +18,7 @@ from gateway.steps.shortfalls import account_for_missing
 LATE_AFTER_US = 12 * HOUR_US
 REFILL_EXPECTED_WITHIN_US = 30 * DAY_US
 MOST_REFILLS = 50
-HOLDING = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURE_PENDING})
+NOT_HERE_YET = frozenset({OrderState.PLACED, OrderState.SHIPPED})
 ARRIVED = frozenset({LineState.DELIVERED, LineState.SHORT, LineState.CLOSED})
 
 
@@ -106,7 +107,7 @@ def _moved_on(
         if state is OrderState.CANCELLED and order.cancel_asked_us is not None:
             text = "The shop cancelled the order as it was asked to. What was held for it is given back."
         tell(tx, order.household_id, "order_ended", text, f"orders/{order.id}", now_us)
-    if unpaid(tx, attempt):
+    if unpaid(tx, attempt) or (_is_uncovered(attempt) and (state in NOT_HERE_YET or to_bill(tx, attempt))):
         state = OrderState.PAYMENT_DUE
     late = order.late
     on_its_way = state in {OrderState.PLACED, OrderState.SHIPPED}
@@ -123,6 +124,11 @@ def _moved_on(
         promised_us=status.promised_us,
         closed_us=order.closed_us or (now_us if ended else None),
     )
+
+
+def _is_uncovered(attempt: Attempt) -> bool:
+    """Say whether a hold was lost before all was billed: declined when it was to be renewed, or lapsed."""
+    return attempt.state in {AttemptState.DECLINED, AttemptState.EXPIRED}
 
 
 def _order_state(lines: dict[str, OrderLine], status: OrderStatus, *, is_settled: bool) -> OrderState:

@@ -7,7 +7,7 @@ What is not decided yet goes on in undecided.py, what follows from a decision in
 
 from dataclasses import replace
 
-from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Operation, OperationState
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationState
 from gateway.steps.calls import Refused
 from gateway.steps.effects import FOLLOWS, declined
 from gateway.steps.ports import Transaction
@@ -64,6 +64,9 @@ def settle_operation(
             declined(tx, closed, message, now_us)
         case Authorized() | Captured() | Voided() | Refunded() if _belongs(operation, outcome):
             closed = _close(tx, operation, OperationState.SUCCEEDED, outcome.provider_ref, "", now_us)
+            if isinstance(outcome, Authorized):
+                attempt = tx.get(Attempt, household_id, operation.attempt_id)
+                tx.save(replace(attempt, hold_expires_us=outcome.expires_at_us))
             FOLLOWS[operation.kind][1](tx, closed, now_us)
         case _:
             note = f"an answer that does not belong to {operation.kind}: {outcome!r}"

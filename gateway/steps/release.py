@@ -13,9 +13,9 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
+from gateway.steps.attempts import captured_minor, end_held, has_lapsed
 from gateway.steps.billing import to_bill, unpaid
 from gateway.steps.calls import call_provider
-from gateway.steps.effects import captured_minor, end_unheld
 from gateway.steps.operations import begin_operation, send_again
 from gateway.steps.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
@@ -23,7 +23,13 @@ from gateway.steps.undecided import SYNC_AFTER_S
 from payments import adapter
 
 ENDED_ATTEMPTS = frozenset(
-    {AttemptState.VOIDED, AttemptState.DECLINED, AttemptState.EXPIRED, AttemptState.MANUAL_REVIEW}
+    {
+        AttemptState.VOIDED,
+        AttemptState.DECLINED,
+        AttemptState.EXPIRED,
+        AttemptState.REPLACED,
+        AttemptState.MANUAL_REVIEW,
+    }
 )
 
 
@@ -58,11 +64,17 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     household_id, wall_us = item.household_id, services.clock.wall_us()
     attempt = tx.get(Attempt, household_id, item.subject_id)
     operations = tx.find(Operation, household_id, attempt_id=attempt.id)
-    if attempt.state in ENDED_ATTEMPTS or _must_wait(tx, attempt, operations, now_us=now_us, wall_us=wall_us):
+    if attempt.state in ENDED_ATTEMPTS:
+        return None
+    is_given_up = any(one.kind is OperationKind.VOID and one.state in UNCLOSED_OPERATION_STATES for one in operations)
+    if not is_given_up and _must_wait(tx, attempt, operations, now_us=now_us, wall_us=wall_us):
         return None
     holds = [one for one in operations if one.kind is OperationKind.AUTHORIZE and one.state is OperationState.SUCCEEDED]
     if not holds:
-        end_unheld(tx, attempt, now_us=now_us)
+        end_held(tx, attempt, AttemptState.VOIDED, reference=attempt.id, note=attempt.note, now_us=now_us)
+        return None
+    if has_lapsed(attempt, now_us) and not is_given_up:
+        end_held(tx, attempt, AttemptState.EXPIRED, reference=attempt.id, note="the hold lapsed", now_us=now_us)
         return None
     amount_minor = attempt.amount_minor - captured_minor(tx, attempt)
     voids = [one for one in operations if one.kind is OperationKind.VOID]

@@ -13,7 +13,7 @@ WHILE_ON_THE_SHELF_US = 12 * HOUR_US
 # However often a promise is put off, it counts no longer than this.
 LONGEST_PROMISE_US = 45 * DAY_US
 LONGEST_WATCH_US = 120 * DAY_US
-NOT_HERE_YET = frozenset({OrderState.PLACED, OrderState.SHIPPED})
+NOT_HERE_YET = frozenset({OrderState.PLACED, OrderState.SHIPPED, OrderState.PAYMENT_DUE})
 
 
 def unknown_there(tx: Transaction, order: Order, now_us: int) -> None:

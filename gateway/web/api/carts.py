@@ -9,12 +9,14 @@ from gateway.domain.order import Order, OrderState
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.approve import Approve, AskAgain, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
 from gateway.steps.cancel import cancel_order
+from gateway.steps.pay_again import pay_order_again
 from gateway.web.api.paging import Paged, read_page
 from gateway.web.api.schemas.carts import (
     ApproveWish,
     CartBody,
     LineWish,
     OrderBody,
+    PayAgainWish,
     SnoozeWish,
 )
 from gateway.web.api.schemas.common import Page, answers, page_of
@@ -121,6 +123,16 @@ def get_order(who: ApiMember, web: Web, order_id: str) -> OrderBody:
     """Return one order with its parcels."""
     with web.unit_of_work.read() as tx:
         now_us, wall_us = web.clock.now_us(), web.clock.wall_us()
+        return OrderBody.of(order_view(tx, who.household_id, order_id, now_us=now_us, wall_us=wall_us))
+
+
+@router.post("/orders/{order_id}/pay-again", tags=["orders"], responses=answers(ORDER_EXAMPLE, 403, 404, 409))
+def pay_order_once_more(who: ApiMember, web: Web, order_id: str, wish: PayAgainWish | None = None) -> OrderBody:
+    """Pay what is due, by the account named or by the same; never while the outcome of a payment before is unknown."""
+    now_us, wall_us = web.clock.now_us(), web.clock.wall_us()
+    method_id = None if wish is None else wish.payment_method_id
+    with web.unit_of_work.begin() as tx:
+        pay_order_again(tx, who.member, order_id, method_id, now_us=now_us)
         return OrderBody.of(order_view(tx, who.household_id, order_id, now_us=now_us, wall_us=wall_us))
 
 

@@ -1,8 +1,12 @@
 """Orders, those that wait, are planned, under way and past; one order whole; and the chain behind its payment."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Form, Response
+
+from gateway.domain.payment import MethodState, PaymentMethod
 from gateway.steps.cancel import cancel_order
+from gateway.steps.pay_again import pay_order_again
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visiting, back
 from gateway.web.views import order_view, orders_view, payment_chain, waiting_carts
@@ -35,9 +39,17 @@ def order_page(visiting: Visiting, order_id: str) -> Response:
         "orders",
         lambda tx: {
             "order": order_view(tx, household_id, order_id, now_us=now_us, wall_us=wall_us),
+            "methods": tx.find(PaymentMethod, household_id, state=MethodState.ACTIVE),
             "version": household_version(tx, household_id),
         },
     )
+
+
+@router.post("/orders/{order_id}/pay-again")
+def pay_again(visiting: Visiting, order_id: str, method: Annotated[str, Form(max_length=64)] = "") -> Response:
+    """Pay what is due, by this account or by another."""
+    visiting.change(lambda tx: pay_order_again(tx, visiting.member, order_id, method or None, now_us=visiting.now_us))
+    return back(f"/orders/{order_id}", "paying-again")
 
 
 @router.post("/orders/{order_id}/cancel")

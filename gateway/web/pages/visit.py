@@ -32,6 +32,7 @@ DONE = {
     "method-frozen": "The account is frozen. Nothing is debited from it.",
     "method-unfrozen": "The account may be debited again.",
     "pack": "It is the usual product now.",
+    "paying-again": "The payment is asked for again; this page follows it.",
     "password": "The password is saved. Every other browser is signed out.",
     "policy": "The policy is saved. The forecast follows.",
     "refill": "The new pack is noted. The forecast follows.",

@@ -113,6 +113,6 @@ def test_a_wait_ends_when_its_time_is_over_whatever_hangs() -> None:
 
 
 def test_every_step_is_known_to_call_or_to_stay() -> None:
-    stays = set(INSIDE) | {"record", "notice", "approve", "prune"}
+    stays = set(INSIDE) | {"record", "notice", "approve", "renew", "prune"}
     assert stays | CALLING == set(INSIDE) | set(CALLS_OUT) | set(FOR_OPERATOR)
     assert stays & CALLING == set()

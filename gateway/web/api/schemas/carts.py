@@ -168,6 +168,12 @@ class ApproveWish(Wish):
     payment_method_id: str | None = Field(default=None, max_length=64)
 
 
+class PayAgainWish(Wish):
+    """The linked account to ask; left out, it is the same one while it may be debited."""
+
+    payment_method_id: str | None = Field(default=None, max_length=64)
+
+
 class SnoozeWish(Wish):
     """Ask again at that instant (the household's time), or in so many days; a day if neither is sent."""
 

@@ -1,0 +1,107 @@
+"""One try to pay, from its first row to its last: what it reserves of a mandate, holds in the ledger and gives back."""
+
+from dataclasses import replace
+
+from gateway.domain.approval import Approval
+from gateway.domain.payment import (
+    Attempt,
+    AttemptState,
+    Mandate,
+    Operation,
+    OperationKind,
+    OperationState,
+    Reservation,
+    ReservationState,
+)
+from gateway.steps.accounts import clearing_of, payable_of
+from gateway.steps.books import post
+from gateway.steps.operations import begin_operation
+from gateway.steps.ports import Transaction
+from payments import ledger
+from payments.money import Money
+
+HOLDING = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURE_PENDING})
+
+
+def begin_attempt(
+    tx: Transaction,
+    approval: Approval,
+    mandate: Mandate,
+    amount_minor: int,
+    merchant_id: str,
+    *,
+    now_us: int,
+    sent_wall_us: int | None,
+) -> tuple[Attempt, Operation]:
+    """Write a try to hold an amount that was approved: attempt, reservation, operation and the pending journal."""
+    attempt = Attempt(
+        id=tx.new_id(),
+        household_id=approval.household_id,
+        cart_id=approval.cart_id,
+        approval_id=approval.id,
+        payment_method_id=mandate.payment_method_id,
+        mandate_id=mandate.id,
+        amount_minor=amount_minor,
+        currency=approval.currency,
+        state=AttemptState.UNKNOWN,
+        note="",
+        created_us=now_us,
+    )
+    reservation = Reservation(
+        id=attempt.id,
+        household_id=attempt.household_id,
+        mandate_id=mandate.id,
+        merchant_id=merchant_id,
+        amount_minor=amount_minor,
+        at_us=now_us,
+        state=ReservationState.RESERVED,
+    )
+    tx.add(attempt)
+    tx.add(reservation)
+    operation = begin_operation(
+        tx, attempt, OperationKind.AUTHORIZE, approval.cart_id, amount_minor, now_us=now_us, sent_wall_us=sent_wall_us
+    )
+    held = ledger.hold(
+        attempt.id, clearing_of(tx, attempt), payable_of(tx, attempt), Money(amount_minor, attempt.currency)
+    )
+    post(tx, attempt.household_id, [held], memo="held for an approved cart", at_us=now_us)
+    return attempt, operation
+
+
+def captured_minor(tx: Transaction, attempt: Attempt) -> int:
+    """Return the sum of the attempt's captures that took effect."""
+    captures = tx.find(
+        Operation,
+        attempt.household_id,
+        attempt_id=attempt.id,
+        kind=OperationKind.CAPTURE,
+        state=OperationState.SUCCEEDED,
+    )
+    return sum(capture.amount_minor for capture in captures)
+
+
+def has_lapsed(attempt: Attempt, now_us: int) -> bool:
+    """Say whether the provider holds nothing for it any more, as it said when it held it."""
+    return attempt.hold_expires_us is not None and now_us >= attempt.hold_expires_us
+
+
+def end_held(
+    tx: Transaction, attempt: Attempt, unused: AttemptState, *, reference: str, note: str, now_us: int
+) -> Attempt:
+    """End a try of which nothing is held any more: in state `unused`, or captured if a part of it was.
+
+    `reference` names the journal that takes the rest of the hold back.
+    """
+    captured = captured_minor(tx, attempt)
+    rest = Money(attempt.amount_minor - captured, attempt.currency)
+    if rest.amount_minor > 0:
+        journal = ledger.release(reference, clearing_of(tx, attempt), payable_of(tx, attempt), rest)
+        post(tx, attempt.household_id, [journal], memo=f"hold released: {unused}", at_us=now_us)
+    ended = replace(attempt, state=AttemptState.CAPTURED if captured else unused, note=note)
+    tx.save(ended)
+    reservation = tx.seek(Reservation, attempt.household_id, attempt.id)
+    if reservation is not None and captured:
+        tx.save(replace(reservation, state=ReservationState.USED, amount_minor=captured))
+    elif reservation is not None:
+        tx.save(replace(reservation, state=ReservationState.FREED))
+    return ended
