@@ -137,7 +137,7 @@ class Town:
         if self._kills is None:
             act()
             return
-        with self._kills.in_the(part, step=(self.now_us - BEGINS_US) // STEP_US, kill=self.kill_gateway):
+        with self._kills.in_the(part, step=(self.now_us - BEGINS_US) // STEP_US, gateway=self):
             act()
         self._until_quiescent()
 
@@ -157,10 +157,17 @@ class Town:
         """End the gateway by SIGKILL, whatever it is doing, and start it again."""
         self._gateway_is_up.clear()
         self.gateway.kill()
-        with self.desk.engine.connect() as connection:
-            under_way = connection.execute(text("SELECT step FROM work WHERE lease_until_wall_us > 0")).scalars().all()
-        self.note(f"the gateway was killed while it had to {', '.join(sorted(under_way)) or 'do nothing'}")
+        self.note(f"the gateway was killed while it had to {', '.join(self._in_hand()) or 'do nothing'}")
         self.start_gateway()
+
+    def is_at_work(self) -> bool:
+        """Say whether the gateway has taken work in hand."""
+        return bool(self._in_hand())
+
+    def _in_hand(self) -> list[str]:
+        with self.desk.engine.connect() as connection:
+            leased = "SELECT step FROM work WHERE lease_until_wall_us > 0 ORDER BY step"
+            return list(connection.execute(text(leased)).scalars())
 
     def _is_ready(self) -> bool:
         assert self.gateway.is_running(), self.gateway.last_words()
@@ -295,9 +302,10 @@ class Town:
         self._until_quiescent()
 
     def _asked(self) -> list[tuple[Person, Cart]]:
-        if not self.all_of(cart.Cart, state=cart.CartState.AWAITING_APPROVAL):
-            return []  # nobody looks at a page that shows nothing new
-        return [(person, one) for person in self.people for one in person.asked(self.now_us)]
+        # Nobody looks at a page that shows nothing new.
+        waits = {one.household_id for one in self.all_of(cart.Cart, state=cart.CartState.AWAITING_APPROVAL)}
+        told = [person for person in self.people if person.household.id in waits]
+        return [(person, one) for person in told for one in person.asked(self.now_us)]
 
     def _let_people_answer(self, asked: list[tuple[Person, Cart]]) -> None:
         for person, one in asked:
