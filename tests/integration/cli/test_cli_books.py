@@ -35,7 +35,7 @@ def with_balance(installed: Replenish) -> Replenish:
         gateway.services, owner, adapter_name="balance", token=owner.household_id, label="Balance", limits=LIMITS
     )
     top_up(gateway.services, owner, mandate.payment_method_id, 4_000)
-    make_worker(gateway).run_once()
+    make_worker(gateway, in_turn=True).run_once()
     gateway.close()
     return installed
 
