@@ -13,7 +13,7 @@ from typing import Self
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Member
@@ -126,6 +126,11 @@ def house() -> Iterator[House]:
         yield running
 
 
+def is_complaint(said: ConsoleMessage) -> bool:
+    """Whether a page complains; that a form was refused is the browser's own note of a 422."""
+    return said.type in {"error", "warning"} and "status of 422" not in said.text
+
+
 @pytest.fixture
 def open_page(chromium: Browser, house: House) -> Iterator[Open]:
     """Open a page as Ana in a fresh browser; options go to the browser's context."""
@@ -137,7 +142,7 @@ def open_page(chromium: Browser, house: House) -> Iterator[Open]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(LONG_WAIT_MS)
-        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("console", lambda said: complaints.append(said.text) if is_complaint(said) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith(house.url) else complaints.append(asked.url))
         if signed_in:
@@ -278,15 +283,65 @@ def test_the_theme_follows_the_device_until_one_is_chosen(open_page: Open) -> No
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_page(open_page: Open, house: House, width: int, scheme: str) -> None:
     page = open_page(width=width, color_scheme=scheme, bypass_csp=True)
-    script = AXE.read_text()
     for path in (*PLACES, "/sign-in/a-link", "/offline"):
         page.goto(house.url + path)
-        page.evaluate(script)
-        found = page.evaluate(
-            "axe.run({resultTypes: ['violations'], preload: false})"
-            ".then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 200))]))"
-        )
-        assert found == [], path
+        assert axe_finds(page) == [], path
+
+
+def axe_finds(page: Page) -> list[object]:
+    """Run axe on what is shown and return what it finds wrong."""
+    page.evaluate(AXE.read_text())
+    found: list[object] = page.evaluate(
+        "axe.run({resultTypes: ['violations'], preload: false})"
+        ".then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 200))]))"
+    )
+    return found
+
+
+SMALL_TARGETS = """() => [...document.querySelectorAll("main :is(a, button, select, input, summary)")].filter(el => {
+  const target = el.closest("label") ?? el, box = target.getBoundingClientRect(), style = getComputedStyle(el);
+  const hidden = !box.width || el.type === "hidden" || style.visibility === "hidden";
+  // A link in a sentence is as high as its line.
+  return !hidden && style.display !== "inline" && box.height < 43.5;
+}).map(el => `${el.tagName} ${el.className} ${el.textContent.trim().slice(0, 30)}`)"""
+
+
+def test_on_a_phone_every_target_is_a_finger_wide(open_page: Open, house: House) -> None:
+    page = open_page(width=390, has_touch=True)
+    for path in PLACES:
+        page.goto(house.url + path)
+        assert page.evaluate(SMALL_TARGETS) == [], path
+
+
+def test_a_refused_form_leads_to_the_field_that_is_wrong(open_page: Open) -> None:
+    page = open_page("/money", width=390, bypass_csp=True)
+    page.locator("#link summary", has_text="Sandbox bank").click()
+    form = page.locator("form[action='/money/methods']")
+    form.get_by_label("Account at the bank").fill("ana-7")
+    form.get_by_label("Per order").evaluate("input => { input.value = 'much'; input.removeAttribute('pattern'); }")
+    with page.expect_response(lambda answer: answer.status == 422):
+        form.get_by_role("button", name="Link it").click()
+    wrong = page.get_by_label("Per order").and_(page.locator("[aria-invalid=true]"))
+    expect(wrong).to_be_focused()
+    expect(wrong).to_be_in_viewport()
+    expect(page.get_by_label("Account at the bank")).to_have_value("ana-7")
+    assert axe_finds(page) == []
+
+
+def test_live_levels_move_nothing_on_the_page(open_page: Open, house: House) -> None:
+    page = open_page()
+    expect(page.locator(".chart canvas")).to_be_visible()
+    page.evaluate(
+        "window.shifted = 0; new PerformanceObserver(list => list.getEntries().forEach(entry => {"
+        " window.shifted += entry.value; })).observe({type: 'layout-shift'})"
+    )
+    with house.unit_of_work.begin() as tx:
+        (old,) = tx.find(Forecast, HOUSE, supply_id="supply-milk", current=True)
+        tx.save(replace(old, current=False))
+        tx.add(replace(old, id="forecast-zzz"))
+        tx.save(replace(tx.get(Level, HOUSE, "slot-milk"), quantity=1.2))
+    expect(page.locator("#supply-supply-milk")).to_contain_text("30\u202f%")
+    assert page.evaluate("window.shifted") < 0.01
 
 
 def test_without_a_connection_one_page_says_so(open_page: Open, house: House) -> None:
