@@ -203,7 +203,8 @@ class Watch:
         if self.page == "order":
             html = render("parts/progress.html", {"steps": cart.steps})
             return {"progress": partial("progress", html, "innerMorph")}
-        return {f"cart-{cart.id}": partial(f"cart-{cart.id}", render("parts/cart_card.html", context | {"cart": cart}))}
+        html = render("parts/cart_card.html", context | {"cart": cart, "whole": True})
+        return {f"cart-{cart.id}": partial(f"cart-{cart.id}", html)}
 
 
 def message(version: str, html: str) -> str:

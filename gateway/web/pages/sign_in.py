@@ -22,8 +22,8 @@ def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002 â
 @router.post("/sign-in")
 def sign_in(
     request: Request,
-    email: Annotated[str, Form(max_length=254)],
-    password: Annotated[str, Form(max_length=200)],
+    email: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/",  # noqa: A002 â€” the name in the form
 ) -> Response:
     """Sign in by password; what was wrong is not told apart."""

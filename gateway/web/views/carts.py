@@ -90,6 +90,7 @@ class CartView:
     note: str
     approved_by: str
     steps: tuple[ProgressStep, ...]
+    latest: tuple[ProgressStep, ...]
     order_id: str | None
     attempt_id: str | None
     created_us: int
@@ -120,6 +121,7 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
     # The shop's word on the order counts more than its quote for the cart.
     promised_us = order.promised_us if order is not None else _promised_us(cart, now_us)
     method = methods[0][0] if decidable and methods else decision.method
+    steps = progress_steps(cart, decision, Clock(wording, now_us))
     return CartView(
         id=cart.id,
         state=cart.state,
@@ -155,11 +157,21 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
         needs_person=tuple(cart.needs_person),
         note=cart.note,
         approved_by=decision.approved_by,
-        steps=progress_steps(cart, decision, Clock(wording, now_us)),
+        steps=steps,
+        latest=_latest(cart, steps),
         order_id=order.id if order else None,
         attempt_id=decision.attempt.id if decision.attempt else None,
         created_us=cart.created_us,
     )
+
+
+def _latest(cart: Cart, steps: tuple[ProgressStep, ...]) -> tuple[ProgressStep, ...]:
+    """Return where a sent order stands and what comes next: from its last step done on, or from trouble before."""
+    if cart.state is not CartState.ORDERED:
+        return steps
+    done = max((place for place, step in enumerate(steps) if step.state == "done"), default=0)
+    trouble = next((place for place, step in enumerate(steps) if step.state in {"now", "failed"}), done)
+    return steps[min(done, trouble) :]
 
 
 def _is_askable(cart: Cart, now_us: int) -> bool:

@@ -71,6 +71,12 @@ def test_a_wrong_password_and_an_unknown_address_are_not_told_apart(web: WebClie
     assert wrong.text.replace("ana@", "zoe@") == unknown.text
 
 
+def test_a_form_sent_empty_comes_back_as_the_form(web: WebClient) -> None:
+    answer = web.post("/sign-in", data={"email": "", "password": ""}, headers=PAGE)
+    assert answer.status_code == 401
+    assert 'action="/sign-in"' in answer.text
+
+
 def test_too_many_tries_wait_even_with_the_right_password(web: WebClient) -> None:
     _give_password(web)
     for _ in range(10):

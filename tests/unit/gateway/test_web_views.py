@@ -604,3 +604,12 @@ def test_a_plan_says_only_what_its_forecast_does_not() -> None:
         forecast = tx.get(Forecast, HOUSE, planned.forecast_id)
     (line,) = chain_of(replace(planned, reasons=(*forecast.reasons, "Order now."))).lines
     assert line.plan_reasons == ("Order now.",)
+
+
+def test_a_sent_order_shows_where_it_stands_beside_the_supplies() -> None:
+    with world().read() as tx:
+        shipped = cart_view(tx, HOUSE, "cart-1-milk", now_us=NOW, wall_us=NOW)
+        waiting = cart_view(tx, HOUSE, "cart-waiting", now_us=NOW, wall_us=NOW)
+    assert [step.key for step in shipped.steps][:2] == ["approved", "held"]
+    assert [step.key for step in shipped.latest] == ["shipped", "delivered", "refilled"]
+    assert waiting.latest == waiting.steps == ()
