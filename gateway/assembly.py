@@ -1,9 +1,11 @@
 """Puts the gateway together: the one place that names concrete classes, real clocks and real randomness."""
 
 import logging
+import os
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -13,6 +15,8 @@ from sqlalchemy import Engine, inspect
 
 from devices.clock import ClockFile, RealClock
 from gateway.config import Settings
+from gateway.domain.payment import PaymentMethod
+from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import DAY_US, SECOND_US
 from gateway.domain.stock import Device, DeviceState
 from gateway.intake import EmbeddedIntake, SessionIntake
@@ -24,7 +28,7 @@ from gateway.store.adapter_context import InstalledProviders
 from gateway.store.engine import open_engine
 from gateway.store.inbox import SqliteInbox
 from gateway.store.unit_of_work import SqlUnitOfWork
-from gateway.store.vault import Vault
+from gateway.store.vault import Vault, VaultError
 from gateway.store.work_queue import WorkQueue
 from gateway.web.app import create_app
 from gateway.web.pages import end_streams_when
@@ -38,6 +42,26 @@ STOP_WITHIN_S = 3
 
 class NotInitialised(Exception):
     """The data directory holds no gateway yet, or one of another version; the message says what to run."""
+
+
+class NotWritable(Exception):
+    """The data directory belongs to somebody else, or lies on a disk that may only be read."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(f"the data directory {data_dir} cannot be written; check its owner and its disk")
+        self.data_dir = data_dir
+
+
+class NewerDatabase(NotInitialised):
+    """A later version of the program made the database; nothing in it was touched."""
+
+    def __init__(self, have: str, want: str) -> None:
+        super().__init__(
+            f"the database is at version {have}, newer than this program, which knows {want}; "
+            "install the version of replenish that made it"
+        )
+        self.have = have
+        self.want = want
 
 
 @dataclass(frozen=True)
@@ -65,18 +89,19 @@ class Gateway:
 
 def assemble(settings: Settings) -> Gateway:
     """Open an installation that `replenish init` made; raises NotInitialised."""
-    if not settings.keys_path.exists():
-        raise NotInitialised(f"{settings.data_dir} holds no gateway yet; run `replenish init` first")
+    vault = _open_vault(settings)
+    # Also who only reads writes beside the databases; asked here, since SQLite says it in other words.
+    if not os.access(settings.data_dir, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise NotWritable(settings.data_dir)
     clock: Clock = RealClock() if settings.clock_file is None else ClockFile(settings.clock_file)
     engine = open_engine(settings.main_database_url)
-    have, want = migrate.versions(engine)
-    if have != want:
-        raise NotInitialised(
-            f"the database is at version {have or 'none'}, this program needs {want}; run `replenish init`"
-        )
+    _check_version(engine)
     unit_of_work = SqlUnitOfWork(engine, new_id, clock.wall_us)
+    try:
+        _check_keys(vault, unit_of_work)
+    except VaultError as error:
+        raise VaultError(f"the key file {settings.keys_path} does not belong to this database: {error}") from error
     inbox = SqliteInbox(settings.inbox_path)
-    vault = Vault.open(settings.keys_path)
     providers = InstalledProviders(
         engine,
         vault,
@@ -109,6 +134,42 @@ def assemble(settings: Settings) -> Gateway:
         services=services,
         queue=WorkQueue(engine, new_id(), clock.wall_us),
     )
+
+
+def _open_vault(settings: Settings) -> Vault:
+    """Read the keys; raises NotInitialised where there is no gateway, VaultError where only the keys are missing."""
+    if not settings.keys_path.exists() and not _has_database(settings):
+        raise NotInitialised(f"{settings.data_dir} holds no gateway yet; run `replenish init` first")
+    return Vault.open(settings.keys_path)
+
+
+def _has_database(settings: Settings) -> bool:
+    if not settings.database_url:
+        return settings.sqlite_path.exists()  # to ask it would make it
+    engine = open_engine(settings.database_url)
+    try:
+        return migrate.versions(engine)[0] is not None
+    finally:
+        engine.dispose()
+
+
+def _check_keys(vault: Vault, unit_of_work: SqlUnitOfWork) -> None:
+    """Open the newest thing that was sealed; raises VaultError for the keys of another installation."""
+    with unit_of_work.read() as tx:
+        for account in tx.find(MerchantAccount, None, newest=1):
+            unseal_merchant(vault, account.secret_sealed)
+        for method in tx.find(PaymentMethod, None, newest=1):
+            vault.unseal(method.token_sealed, household_id=method.household_id, row_id=method.id)
+
+
+def _check_version(engine: Engine) -> None:
+    have, want = migrate.versions(engine)
+    if have is not None and want is not None and have > want:
+        raise NewerDatabase(have, want)
+    if have != want:
+        raise NotInitialised(
+            f"the database is at version {have or 'none'}, this program needs {want}; run `replenish init`"
+        )
 
 
 def new_id() -> str:

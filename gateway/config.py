@@ -56,7 +56,12 @@ class Settings(BaseSettings):
     @property
     def main_database_url(self) -> str:
         """The URL of the main database."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'replenish.db'}"
+        return self.database_url or f"sqlite:///{self.sqlite_path}"
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The main database's file where it is SQLite's."""
+        return self.data_dir / "replenish.db"
 
     @property
     def public_url(self) -> str:

@@ -6,16 +6,16 @@ import sys
 import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from devices.errors import DeviceError
-from gateway.assembly import NotInitialised
+from gateway.assembly import NotInitialised, NotWritable
 from gateway.cli import bench, demo, ledger, merchant, operate, people, quarantine, simulate
 from gateway.cli.terminal import CommandFailed, say_error
 from gateway.config import Settings
 from gateway.domain.errors import DomainError
 from gateway.intake.errors import IntakeError
-from gateway.steps.ports import MerchantError
+from gateway.steps.ports import MerchantError, StoreUnavailable
 from gateway.steps.receive import InboxUnavailable
 from gateway.store.vault import VaultError
 from payments.errors import PaymentError
@@ -23,12 +23,14 @@ from payments.errors import PaymentError
 EXPECTED = (
     CommandFailed,
     NotInitialised,
+    NotWritable,
     DomainError,
     DeviceError,
     IntakeError,
     InboxUnavailable,
     MerchantError,
     PaymentError,
+    StoreUnavailable,
     VaultError,
 )
 
@@ -74,7 +76,7 @@ def explain(error: Exception) -> list[str]:
         case SettingsError():
             named = re.search(r'field "(\w+)"', str(error))
             return [f"the setting REPLENISH_{named[1].upper() if named else '…'} is not valid JSON"]
-        case DatabaseError(orig=reason) if type(error) in {DatabaseError, OperationalError}:
+        case DatabaseError(orig=reason) if type(error) is DatabaseError:
             return [f"the database cannot be used: {reason}"]
         case OSError(filename=str() | bytes() as name, strerror=str() as reason):
             return [f"{name!s}: {reason.lower()}"]

@@ -4,7 +4,6 @@ Gateway, broker and web are this process; shop, bank and devices are processes o
 and all keep their state in the data directory, so that a second run goes on at the last simulated instant.
 """
 
-import fcntl
 import secrets
 import socket
 import threading
@@ -19,10 +18,11 @@ import msgspec
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from devices.clock import ClockFile, ClockSetting, RealClock, write_clock
-from gateway.assembly import Gateway, assemble, configure_logging, make_intake, make_worker, seal_merchant
+from gateway.assembly import Gateway, assemble, configure_logging, make_worker, seal_merchant
 from gateway.cli.demo_household import Resident, account_name, answer_carts, furnish, let_mandate_decide
 from gateway.cli.installation import initialise
-from gateway.cli.operate import listen, run_web, running_worker
+from gateway.cli.locks import alone
+from gateway.cli.operate import listen, run_web, running_intake, running_worker
 from gateway.cli.processes import Simulator
 from gateway.cli.terminal import CommandFailed, err
 from gateway.config import Settings, read_settings, write_env_file
@@ -96,15 +96,9 @@ class Demonstration:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the data directory against a second demonstration; raises `CommandFailed` if one runs there."""
+        """Hold the data directory against another demonstration or `replenish serve`; raises CommandFailed."""
         self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._dir / "demo.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise CommandFailed(
-                    f"a demonstration already runs in {self._dir}; stop it or name another --data-dir"
-                ) from None
+        with alone(self._dir, "serve", "a demonstration"):
             yield
 
     def run(self, announce: Callable[[Ready], None]) -> None:
@@ -187,10 +181,8 @@ class Demonstration:
         stack.callback(gateway.close)
         gateway.queue.end_leases()  # of a demonstration that was killed
         self._open_shop(gateway, story)
-        intake = make_intake(gateway)
+        intake = stack.enter_context(running_intake(gateway))
         assert isinstance(intake, EmbeddedIntake)
-        intake.start()
-        stack.callback(intake.stop)
         return gateway, intake
 
     def _open_shop(self, gateway: Gateway, story: Story) -> None:

@@ -21,7 +21,7 @@ from gateway.domain.household import Household
 from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import Operation, OperationState, PaymentMethod
 from gateway.domain.records import MerchantAccount
-from gateway.steps.ports import MerchantError
+from gateway.steps.ports import MerchantError, StoreUnavailable
 from gateway.steps.receive import InboxUnavailable
 from gateway.store import migrate
 from gateway.store.engine import open_engine
@@ -68,10 +68,12 @@ def findings(settings: Settings) -> Iterator[Finding]:
     for path in (settings.keys_path, settings.data_dir / ENV_FILE):
         if path.exists():
             yield _secret_file(path)
+    if _secret_file(settings.keys_path).weight is Weight.PROBLEM:
+        return  # no command opens it then
     try:
         with closing(_Opened(settings.main_database_url)) as database:
             looks = list(_database(database.engine))
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, StoreUnavailable) as error:
         reason = getattr(error, "orig", None) or error
         yield Finding(Weight.PROBLEM, f"the database cannot be opened: {reason}", "check REPLENISH_DATABASE_URL")
         return

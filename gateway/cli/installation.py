@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.assembly import OPERATOR_HOUSEHOLD, Gateway, NotInitialised, assemble, new_id
+from gateway.assembly import OPERATOR_HOUSEHOLD, Gateway, NewerDatabase, NotInitialised, assemble, new_id
 from gateway.config import Settings
 from gateway.domain.access import Operator
 from gateway.domain.household import Household
@@ -21,7 +21,7 @@ def initialise(settings: Settings, *, operator_email: str) -> Iterator[str]:
     try:
         have, want = migrate.versions(engine)
         if have is not None and want is not None and have > want:
-            raise NotInitialised(f"the database is at version {have}, this program knows {want}; install a newer one")
+            raise NewerDatabase(have, want)
         if not settings.keys_path.exists():
             if have is not None:
                 # A new key would open nothing that the old one sealed.

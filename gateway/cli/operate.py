@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +15,15 @@ from devices.provisioning import hash_secret
 from gateway.assembly import DeviceCredentials, Gateway, make_intake, make_web, make_worker
 from gateway.cli.doctor import Weight, findings
 from gateway.cli.installation import initialise
+from gateway.cli.locks import alone, beside_other_workers
 from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, out, say, settings_for
-from gateway.intake import mosquitto
+from gateway.intake import EmbeddedIntake, SessionIntake, mosquitto
 from gateway.intake.mosquitto import GATEWAY_USER
 
 broker = typer.Typer(help="A broker of its own beside the gateway.", no_args_is_help=True)
 BACKLOG = 512
+STOP_WORKER_WITHIN_S = 30
+"""More than a worker gives to its calls; a step that stays inside takes milliseconds."""
 Port = Annotated[int | None, typer.Option("--port", help="Port the web listens on.", min=0, max=65535)]
 ExitWithParent = Annotated[bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")]
 
@@ -48,10 +51,13 @@ def init(
 
 def serve(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWithParent = False) -> None:
     """Run everything in one process: broker or session, workers, web."""
-    with _opened_for_web(data_dir, port) as (gateway, listening):
-        gateway.queue.end_leases()  # of a process that was killed; else its work would wait for a minute
-        with running_intake(gateway), running_worker(gateway):
-            run_web(gateway, exit_with_parent=exit_with_parent, listening=listening)
+    with (
+        _alone(settings_for(data_dir).data_dir),
+        _opened_for_web(data_dir, port) as (gateway, listening),
+        running_intake(gateway),
+        running_worker(gateway),
+    ):
+        run_web(gateway, exit_with_parent=exit_with_parent, listening=listening)
 
 
 def web(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWithParent = False) -> None:
@@ -107,6 +113,13 @@ def broker_mosquitto(
 
 
 @contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory against a second `serve` or a demonstration; where there is none, others say so."""
+    with alone(data_dir, "serve", "`replenish serve`") if data_dir.is_dir() else nullcontext():
+        yield
+
+
+@contextmanager
 def _opened_for_web(data_dir: Path | None, port: int | None) -> Iterator[tuple[Gateway, socket.socket]]:
     """Listen, then open the gateway: the address of its pages holds the port that was really taken."""
     settings = settings_for(data_dir, web_port=port)
@@ -118,27 +131,29 @@ def _opened_for_web(data_dir: Path | None, port: int | None) -> Iterator[tuple[G
 
 
 @contextmanager
-def running_intake(gateway: Gateway) -> Iterator[None]:
-    """Take messages in while the block runs."""
-    intake = make_intake(gateway)
-    intake.start()
-    try:
-        yield
-    finally:
-        intake.stop()
+def running_intake(gateway: Gateway) -> Iterator[EmbeddedIntake | SessionIntake]:
+    """Take messages in while the block runs, alone: two would take each other's session at a broker."""
+    with alone(gateway.settings.data_dir, "ingest", "another intake"):
+        intake = make_intake(gateway)
+        intake.start()
+        try:
+            yield intake
+        finally:
+            intake.stop()
 
 
 @contextmanager
 def running_worker(gateway: Gateway) -> Iterator[None]:
-    """Run what is due while the block runs."""
-    worker = make_worker(gateway)
-    thread = threading.Thread(target=worker.run, name="worker", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.stop()
-        thread.join(timeout=30)
+    """Run what is due while the block runs; what a killed process had leased is worked on at once by the first."""
+    with beside_other_workers(gateway.settings.data_dir, gateway.queue.end_leases):
+        worker = make_worker(gateway)
+        thread = threading.Thread(target=worker.run, name="worker", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            worker.stop()
+            thread.join(timeout=STOP_WORKER_WITHIN_S)
 
 
 def run_web(gateway: Gateway, *, listening: socket.socket, exit_with_parent: bool = False) -> None:

@@ -93,10 +93,10 @@ class RejectedEntry:
 
 
 class InboxUnavailable(Exception):
-    """The inbox did not commit. Nothing of the batch may be acknowledged; the devices will send it again."""
+    """The inbox took nothing. Nothing of the batch may be acknowledged; the devices will send it again."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"The inbox {path} did not commit: {reason}.")
+        super().__init__(f"The inbox {path} cannot be used: {reason}.")
         self.path = path
         self.reason = reason
 

@@ -19,7 +19,7 @@ from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
 from gateway.domain.stock import Device, DeviceState, Sequence, Slot
 from gateway.steps.levels import MEASURED_BY, Message, record_reading
-from gateway.steps.ports import InboxRow, Services, Transaction
+from gateway.steps.ports import InboxRow, Services, StoreUnavailable, Transaction
 from gateway.steps.quarantine import quarantine, quarantine_rejected
 
 log = structlog.get_logger()
@@ -61,6 +61,8 @@ def record(item: WorkItem, services: Services) -> None:
             try:
                 with tx.savepoint():
                     _record_row(tx, row, now_us)
+            except StoreUnavailable:  # no fault of the message: the whole batch comes again
+                raise
             except Exception:  # a fault of ours in one message must not hold up all the others
                 log.exception("a message could not be recorded", inbox_id=row.id, device_id=row.device_id)
                 fault = "a fault in the gateway; see its log"

@@ -95,7 +95,9 @@ class SqliteInbox:
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
             )
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
+            raise InboxUnavailable(path, (error.strerror or str(error)).lower()) from error
+        except sqlite3.Error as error:
             raise InboxUnavailable(path, str(error)) from error
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")

@@ -13,6 +13,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES = 12
+OTHERS = 0o077
+"""The rights of everybody but the owner."""
 
 
 class VaultError(Exception):
@@ -30,14 +32,14 @@ class Vault:
 
     @classmethod
     def open(cls, path: Path) -> "Vault":
-        """Read the key file `replenish init` wrote."""
+        """Read the key file `replenish init` wrote; raises VaultError when it is not there, not private or damaged."""
         try:
+            if path.stat().st_mode & OTHERS:
+                raise VaultError(f"the key file {path} can be read by others; run `chmod 600 {path}`")
             stored = json.loads(path.read_text())
             keys = {int(version): bytes.fromhex(key) for version, key in stored["keys"].items()}
         except FileNotFoundError:
-            raise VaultError(
-                f"the key file {path} is missing; run `replenish init`, or restore it from a backup"
-            ) from None
+            raise VaultError(f"the key file {path} is missing beside its database; restore it from a backup") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise VaultError(f"the key file {path} is damaged; restore it from a backup") from None
         return cls(keys)

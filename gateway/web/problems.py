@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gateway.domain.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound
-from gateway.steps.ports import MerchantError, MerchantNotSent, MerchantRefused, MerchantUnknown
+from gateway.steps.ports import MerchantError, MerchantNotSent, MerchantRefused, MerchantUnknown, StoreUnavailable
 from gateway.web.headers import SECURITY_HEADERS
 from payments.errors import InvalidRequest, MoneyError, NotSent, OutcomeUnknown, PaymentError, RateLimited
 
@@ -83,6 +83,10 @@ SAID_OF = {
 
 OURS = Problem(500, "internal", "Something went wrong", "The fault is ours and has been noted.")
 
+UNAVAILABLE = Problem(
+    503, "unavailable", "Not just now", "The database cannot be used; nothing was changed.", retry_after_s=RETRY_LATER_S
+)
+
 ErrorPage = Callable[[Request, Problem], Awaitable[Response]]
 
 
@@ -105,6 +109,7 @@ def install(app: FastAPI, error_page: ErrorPage) -> None:
         DomainError,
         PaymentError,
         MerchantError,
+        StoreUnavailable,
         RequestValidationError,
         HTTPException,
         Unauthenticated,
@@ -125,6 +130,8 @@ def problem_of(error: Exception) -> Problem:
             return _of_partner(error)
         case RequestValidationError():
             return _of_validation(error)
+        case StoreUnavailable():
+            return UNAVAILABLE
         case Unauthenticated() | TooManyRequests() | NoRoom() | HTTPException():
             return _of_request(error)
         case _:

@@ -18,7 +18,7 @@ from gateway.domain.errors import DomainError
 from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.steps import CALLS_OUT, FOR_OPERATOR, INSIDE
 from gateway.steps.counterparts import CALLING
-from gateway.steps.ports import LeaseLost, MerchantError, Services, Transaction
+from gateway.steps.ports import LeaseLost, MerchantError, Services, StoreUnavailable, Transaction
 from gateway.steps.record import CURSOR, REJECTED_CURSOR
 from gateway.worker.calls import Calls
 from payments.errors import PaymentError
@@ -29,6 +29,7 @@ BATCH = 64
 SHARE_PER_HOUSEHOLD = 16
 FIRST_WAIT_S = 0.02
 LAST_WAIT_S = 0.15
+LAST_FAULT_WAIT_S = 5.0
 RENEW_AFTER_US = 20_000_000
 """A third of a lease: two renewals may be missed before another worker takes the item over."""
 LONGEST_CALL_US = 600_000_000
@@ -100,13 +101,15 @@ class Worker:
         After the last work it looks again soon, for one thing follows another, and then less and less often. Calls that
         are under way at the end get a little time; those that still hang then are left to their leases.
         """
-        wait_s = FIRST_WAIT_S
+        wait_s, fault_wait_s = FIRST_WAIT_S, LAST_WAIT_S
         while not self._stopping.is_set():
-            try:
-                did = self.run_once()
-            except Exception:
-                log.exception("a round of work failed")
-                did = Round(0, 1)
+            did = self._round()
+            if did is None:
+                # A full disk or a locked database lasts: it is asked ever less often, and said as often.
+                self._stopping.wait(fault_wait_s)
+                fault_wait_s = min(2 * fault_wait_s, LAST_FAULT_WAIT_S)
+                continue
+            fault_wait_s = LAST_WAIT_S
             if did.done:
                 wait_s = FIRST_WAIT_S
             else:
@@ -120,6 +123,16 @@ class Worker:
     def stop(self) -> None:
         """Let the present round finish and end `run`."""
         self._stopping.set()
+
+    def _round(self) -> Round | None:
+        """Run one round, the loop's outermost line; None when it failed."""
+        try:
+            return self.run_once()
+        except StoreUnavailable as error:
+            log.error("a round of work failed", error=str(error))  # noqa: TRY400 — said in one line while it lasts
+        except Exception:
+            log.exception("a round of work failed")
+        return None
 
     def run_once(self) -> Round:
         """Run one round: take in what the inbox holds, then claim and run one batch of what is due."""
@@ -143,7 +156,7 @@ class Worker:
         if self._calls.free:
             chosen = self._queue.claim_calls(now_us, steps=CALLING, each=self._calls.places, choose=self._calls.choose)
             for item in chosen:
-                self._calls.start(item, partial(self._run, item, now_us), wall_us)
+                self._calls.start(item, partial(self._run_beside, item, now_us), wall_us)
         if wall_us - self._renewed_wall_us >= RENEW_AFTER_US:
             self._renewed_wall_us = wall_us
             alive = [one.item for one in self._calls.underway() if wall_us - one.since_wall_us < LONGEST_CALL_US]
@@ -174,6 +187,8 @@ class Worker:
             with self._services.unit_of_work.begin() as tx:
                 for item in items:
                     _inside(tx, item, now_us)
+        except StoreUnavailable:
+            raise
         except Exception:
             log.warning("a batch failed and is run one by one", items=len(items), exc_info=True)
             return False
@@ -186,7 +201,7 @@ class Worker:
         except LeaseLost:
             log.info("another worker took over", step=item.step, subject=item.subject_id)
             return False
-        except (PaymentError, MerchantError, DomainError) as error:
+        except (PaymentError, MerchantError, DomainError, StoreUnavailable) as error:
             if self._has_left.is_set():
                 return False
             log.warning(
@@ -201,6 +216,15 @@ class Worker:
             self._queue.give_back(item, f"{type(error).__name__}: {error}")
             return False
         return True
+
+    def _run_beside(self, item: WorkItem, now_us: int) -> bool:
+        """Run one item in a thread of its own, whose outermost line this is."""
+        try:
+            return self._run(item, now_us)
+        except Exception:
+            if not self._has_left.is_set():
+                log.exception("an item could not be given back; its lease runs out", step=item.step)
+            return False
 
     def _step(self, item: WorkItem, now_us: int) -> Callable[[], None]:
         if item.step in FOR_OPERATOR:

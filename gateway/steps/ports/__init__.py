@@ -22,7 +22,7 @@ from gateway.steps.ports.merchant import (
     WantedLine,
 )
 from gateway.steps.ports.services import Clock, PaymentProviders, Services
-from gateway.steps.ports.transaction import LeaseLost, Scalar, TooManyRows, Transaction, UnitOfWork
+from gateway.steps.ports.transaction import LeaseLost, Scalar, StoreUnavailable, TooManyRows, Transaction, UnitOfWork
 
 __all__ = [
     "Accepted",
@@ -50,6 +50,7 @@ __all__ = [
     "RejectedRow",
     "Scalar",
     "Services",
+    "StoreUnavailable",
     "TooManyRows",
     "Transaction",
     "UnitOfWork",

@@ -18,6 +18,14 @@ class LeaseLost(Exception):
         self.item = item
 
 
+class StoreUnavailable(Exception):
+    """The database is locked, full or out of reach. Nothing of the transaction is kept; later the same may go well."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the database cannot be used: {reason}")
+        self.reason = reason
+
+
 class TooManyRows(Exception):
     """More rows were found than are read at once; `every` reads them in pages. A part is never taken for the whole."""
 

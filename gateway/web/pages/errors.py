@@ -32,7 +32,7 @@ async def error_page(request: Request, problem: Problem) -> Response:
 
 def _answer(request: Request, problem: Problem, entries: Mapping[str, str]) -> Response:
     # Where the fault is ours, nothing is asked of the database: it may be what fails.
-    who = None if problem.status >= 500 and problem.kind == problems.OURS.kind else signed_in(request)
+    who = None if problem in {problems.OURS, problems.UNAVAILABLE} else signed_in(request)
     if who is not None:
         again = _form_again(request, problem, entries, who)
         return again if again is not None else _in_the_house(request, problem, who)

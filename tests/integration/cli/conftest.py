@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from gateway.cli import main
 from gateway.cli.installation import initialise
 from gateway.config import Settings
+from tests.integration.cli.running import Running
 
 
 @dataclass(frozen=True)
@@ -125,3 +127,16 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
     finally:
         os.seteuid(0)
+
+
+@pytest.fixture
+def start(installed: Replenish) -> Iterator[Callable[..., Running]]:
+    """Start commands; what a test forgets to stop is killed."""
+    with ExitStack() as stack:
+
+        def run(*arguments: str, **environment: str) -> Running:
+            process = stack.enter_context(installed.process(*arguments, **environment))
+            stack.callback(process.kill)
+            return Running(process)
+
+        yield run

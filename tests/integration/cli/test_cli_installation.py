@@ -46,11 +46,6 @@ def test_init_makes_no_new_key_for_a_database_whose_key_is_lost(installed: Reple
     assert not (installed.data_dir / "keys.json").exists()
 
 
-def test_a_database_of_a_newer_version_is_left_alone(installed: Replenish) -> None:
-    set_version(installed, "9999")
-    assert "install a newer one" in installed.refused("init")
-
-
 def test_a_database_whose_making_is_interrupted_is_still_empty_and_can_be_made(replenish: Replenish) -> None:
     replenish.data_dir.mkdir()
     engine = open_engine(read_settings(replenish.data_dir).main_database_url)

@@ -8,78 +8,18 @@ import select
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from devices import Identity, Reading, RealClock, Report
-from devices.client import Broker, DeviceClient
 from gateway.cli import app
 from gateway.cli.terminal import CommandFailed
 from tests.integration.cli.conftest import Replenish
+from tests.integration.cli.running import START_S, STOP_S, Running, fleet, free_port, is_open, report
 from tests.integration.intake.wire import eventually
-
-STOP_S = 20
-START_S = 180
-
-
-class Running:
-    """One command as a process of its own, in a session of its own."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process = process
-
-    def said(self, beginning: str) -> str:
-        """The first line of its standard error that begins so; fails when it ends before."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if line.startswith(beginning):
-                return line.strip()
-        raise AssertionError(f"it ended with {self.process.wait(STOP_S)} and never said {beginning!r}")
-
-    def listens(self, port: int) -> None:
-        """Wait until somebody can connect; fails with its last words when it ends before."""
-        eventually(lambda: is_open(port) or self.process.poll() is not None, START_S)
-        assert self.process.poll() is None, self.process.communicate()[1]
-
-    def stop(self) -> int:
-        """Ask it to stop; its status. Nothing of its session may be left."""
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(STOP_S)
-        with pytest.raises(ProcessLookupError):
-            os.killpg(self.process.pid, 0)
-        return status
-
-
-@pytest.fixture
-def start(installed: Replenish) -> Iterator[Callable[..., Running]]:
-    """Start commands; what a test forgets to stop is killed."""
-    with ExitStack() as stack:
-
-        def run(*arguments: str, **environment: str) -> Running:
-            process = stack.enter_context(installed.process(*arguments, **environment))
-            stack.callback(process.kill)
-            return Running(process)
-
-        yield run
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def is_open(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_serve_starts_answers_and_stops_leaving_nothing(start: Callable[..., Running]) -> None:
@@ -202,22 +142,6 @@ def test_a_credentials_file_that_is_not_there_is_one_sentence(replenish: Repleni
     assert ended.returncode != 0
     (line,) = ended.stderr.splitlines()
     assert line.startswith("/nowhere/fleet.json: ")
-
-
-def fleet(replenish: Replenish, path: Path, count: int) -> list[dict[str, str]]:
-    """Add fridges and return their credentials."""
-    for number in range(count):
-        assert replenish("device", "add", "fridge", "--name", f"F{number}", "--credentials", str(path)).status == 0
-    credentials: list[dict[str, str]] = json.loads(path.read_text())
-    return credentials
-
-
-async def report(device: dict[str, str], port: int, outbox: Path, *, left: float) -> None:
-    """Say once how much milk is left, and wait for the gateway's acknowledgement."""
-    identity = Identity.from_private_hex(device["device_id"], device["private_key"])
-    async with DeviceClient(identity, Broker("127.0.0.1", port, device["secret"]), outbox) as client:
-        client.report(Report(RealClock().wall_us(), (Reading("milk", "left", left, "l"),)))
-        await client.drained(START_S)
 
 
 def milk(api: httpx.Client) -> dict[str, Any]:
