@@ -14,8 +14,9 @@ FRONT_PACKAGES := node_modules/.installed
 FRONT := $(VENDOR)/.stamp
 
 # Files of tests share a fixture (a broker, a browser): a file stays on one of the two processes. They begin in the
-# order of their names, for the end-to-end tests take longest and are first.
-PYTEST := $(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# order of their names, for the end-to-end tests take longest and are first. They start the product some forty times:
+# whatever the environment says, it is compiled once and not at each start.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-long check setup front lock bench pictures clean dev
@@ -35,7 +36,7 @@ test: dev ## Set up, then run every check and every test, browser tests included
 
 test-long: dev ## Run the long soak: half an hour and more
 	@bash scripts/test_setup.sh
-	@$(VENV)/bin/pytest -n 2 -m long $(ARGS)
+	@$(PYTEST) --dist load -m long $(ARGS)
 
 check: dev ## Format, lint, types and import contracts, in under a minute
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "Run $(VENV)/bin/ruff format ." >&2; exit 1; }
