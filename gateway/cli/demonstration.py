@@ -147,6 +147,7 @@ class Demonstration:
                 if tx.find(Cart, resident.household_id, state=CartState.AWAITING_APPROVAL):
                     return
             self._step(appliances, worker, gateway.clock.now_us() + STEP_US)
+        raise CommandFailed(f"nothing ran low within {MOST_DAYS_TO_FIRST_CART} days; try another --seed or more --days")
 
     def _live(self, story: Story, listening: socket.socket, announce: Callable[[Ready], None]) -> None:
         """Let time run and serve until a signal comes."""

@@ -36,7 +36,9 @@ class TooManyRows(Exception):
 
 
 class Transaction(Protocol):
-    """One transaction over the main database. All reads are of one household; nothing is visible before the commit.
+    """One transaction over the main database. Nothing is visible before the commit.
+
+    A read is of one household, which it names; None, for the operator's own rows and for audits, has to be said.
 
     Entities are the frozen dataclasses of gateway.domain; the store keeps one table for each.
     """

@@ -240,8 +240,23 @@ def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
 
 def test_to_migrate_twice_changes_nothing(tmp_path: Path) -> None:
     engine = open_engine(sqlite_url(tmp_path))
-    migrate.upgrade(engine)
-    migrate.upgrade(engine)
+    schemas = []
+    for _ in range(2):
+        migrate.upgrade(engine)
+        with engine.connect() as connection:
+            tables = connection.execute(text("SELECT name, sql FROM sqlite_master ORDER BY name")).all()
+            schemas.append((tables, connection.execute(text("SELECT version_num FROM alembic_version")).all()))
+    engine.dispose()
+    assert schemas[0] == schemas[1]
+    assert len(schemas[0][1]) == 1
+
+
+def test_a_commit_is_on_the_disk_before_it_is_told(tmp_path: Path) -> None:
+    engine = open_engine(sqlite_url(tmp_path))
+    full = 2
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == full
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
     engine.dispose()
 
 

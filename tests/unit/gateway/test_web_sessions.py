@@ -44,6 +44,12 @@ def test_a_link_signs_in_once() -> None:
         assert sessions.use_link(tx, token, wall_us=2) is None
 
 
+def test_what_is_kept_of_a_password_is_its_argon2_hash() -> None:
+    kept = Passwords().hash("correct horse battery staple")
+    assert kept.startswith("$argon2id$")
+    assert "horse" not in kept
+
+
 def test_a_link_expires() -> None:
     with FakeUnitOfWork(ANA).begin() as tx:
         token = sessions.issue_link(tx, ANA, wall_us=0)

@@ -26,7 +26,14 @@ ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(str(path.relative_to(ROOT)) for path in DECISIONS)]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "payments/README.md",
+    "gateway/merchants/README.md",
+    *(str(path.relative_to(ROOT)) for path in DECISIONS),
+]
 
 
 def commands() -> dict[str, set[str]]:

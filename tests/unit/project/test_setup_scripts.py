@@ -46,9 +46,9 @@ def place(tmp_path: Path) -> Place:
 def run(tmp_path: Path) -> Run:
     """Run one of the scripts where nothing but the fakes can be found."""
 
-    def run(script: str, *arguments: str) -> Answer:
+    def run(script: str, *arguments: str, shell: str = SHELL) -> Answer:
         return subprocess.run(
-            [SHELL, str(SCRIPTS / script), *arguments],
+            [shell, str(SCRIPTS / script), *arguments],
             cwd=tmp_path,
             env={"PATH": str(tmp_path / "bin")},
             capture_output=True,
@@ -148,3 +148,48 @@ def test_without_npm_and_without_a_registry_one_sentence_says_what_to_install(ru
     assert answer.stdout == ""
     assert answer.stderr.splitlines()[-1].startswith("Node.js could not be installed: ")
     assert "npm 7 or newer" in answer.stderr.splitlines()[-1]
+
+
+def real_tools(tmp_path: Path, *names: str) -> None:
+    """Put real programs that the script itself is written with beside the fakes."""
+    (tmp_path / "bin").mkdir(exist_ok=True)
+    for name in names:
+        where = shutil.which(name)
+        assert where is not None
+        (tmp_path / "bin" / name).symlink_to(where)
+
+
+def set_up_tests(run: Run) -> Answer:
+    return run("test_setup.sh", shell=shutil.which("bash") or "/bin/bash")
+
+
+def test_a_browser_and_a_broker_that_are_missing_and_may_not_be_installed_fail_the_tests_and_are_named(
+    run: Run, place: Place, tmp_path: Path
+) -> None:
+    real_tools(tmp_path, "sh", "sed", "uname")
+    place("scripts/find_chromium.sh", "exit 1")
+    answer = set_up_tests(run)
+    assert answer.returncode == 1
+    assert "Please install what is missing:" in answer.stderr
+    assert "chromium" in answer.stderr
+    assert "mosquitto" in answer.stderr
+
+
+def test_what_apt_get_could_not_bring_still_fails_the_tests(run: Run, place: Place, tmp_path: Path) -> None:
+    real_tools(tmp_path, "sh", "sed", "uname", "grep", "tr", "env")
+    place("scripts/find_chromium.sh", "exit 0")
+    place("bin/id", "echo 0")
+    place("bin/apt-get", "exit 100")
+    answer = set_up_tests(run)
+    assert answer.returncode == 1
+    assert "apt-get could not." in answer.stderr
+    assert "mosquitto" in answer.stderr
+
+
+def test_what_is_there_already_is_not_installed_again(run: Run, place: Place, tmp_path: Path) -> None:
+    real_tools(tmp_path, "sh", "sed", "uname")
+    for name in ("scripts/find_chromium.sh", "bin/mosquitto", "bin/mosquitto_passwd"):
+        place(name, "exit 0")
+    place("bin/apt-get", "exit 100")
+    answer = set_up_tests(run)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
