@@ -1,5 +1,6 @@
 """What a member does with the household itself: members, freeze, policy; each in the caller's transaction."""
 
+import unicodedata
 from dataclasses import replace
 
 from gateway.domain.cart import Cart, CartState
@@ -15,6 +16,7 @@ from payments.errors import UnknownCurrency
 from payments.money import exponent
 
 MAX_NAME = 80
+ZERO_WIDTH_JOINER = "\u200d"  # holds the parts of an emoji together
 MAX_EMAIL = 254
 MAX_MEMBERS = 50
 MOST_QUANTITY = 1e9
@@ -149,10 +151,15 @@ def set_policy(tx: Transaction, member: Member, policy: Policy, *, now_us: int) 
 
 def named(name: str) -> str:
     """Return a name as it is kept; raises Invalid when it is empty or too long."""
-    kept = " ".join(name.split())
+    kept = " ".join("".join(letter for letter in name if _shows_as_itself(letter)).split())
     if not 1 <= len(kept) <= MAX_NAME:
         raise Invalid("name", f"give a name of 1 to {MAX_NAME} characters")
     return kept
+
+
+def _shows_as_itself(letter: str) -> bool:
+    """Whether a letter changes nothing around it: a mark that turns the direction of writing would rewrite a page."""
+    return letter == ZERO_WIDTH_JOINER or letter.isspace() or unicodedata.category(letter) not in {"Cc", "Cf"}
 
 
 def _member(tx: Transaction, household_id: str, name: str, email: str, role: Role, now_us: int) -> Member:

@@ -1,6 +1,7 @@
 """Templates to answers: one Jinja environment for all pages, strict about names it does not know."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,8 +21,17 @@ STATIC = HERE / "static"
 SPRITE = "/static/vendor/icons.svg"
 
 
+@cache
+def _drawings() -> frozenset[str]:
+    return frozenset(re.findall(r'<symbol[^>]* id="([^"]+)"', (STATIC / "vendor" / "icons.svg").read_text("utf-8")))
+
+
 def icon(name: str, cls: str = "") -> Markup:
-    """Return one drawing of the sprite; it says nothing by itself, so words stand beside it."""
+    """Return one drawing of the sprite; it says nothing by itself, so words stand beside it.
+
+    What a device or a maker named that is not among the drawings gets a parcel.
+    """
+    name = name if name in _drawings() else "package"
     drawing = '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>'
     return Markup(drawing).format(cls, SPRITE, name)  # noqa: S704 — a constant; format escapes what goes in
 

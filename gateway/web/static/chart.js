@@ -14,11 +14,17 @@ function colour(token) {
 const alpha = (rgb, a) => rgb.replace(/rgba?\(([^)]+)\)/, (_, parts) => `rgba(${parts.split(",").slice(0, 3).join(",")},${a})`);
 const font = size => `500 ${size}px "Instrument Sans", system-ui, sans-serif`;
 
-function speak(value, unit) {
+const counted = { piece: "pieces", page: "pages", h: "hours", d: "days", wash: "washes", cup: "cups", cycle: "cycles" };
+const singular = { h: "hour", d: "day" };
+
+// `bare`: an axis of counted things says figures alone.
+function speak(value, unit, bare = false) {
   const larger = { g: "kg", ml: "l", Wh: "kWh" }[unit];
   if (larger && Math.abs(value) >= 1000) [value, unit] = [value / 1000, larger];
-  const figure = value.toLocaleString("en-GB", { maximumFractionDigits: Math.abs(value) >= 10 || unit === "piece" ? 0 : 1 });
-  return unit === "%" ? `${figure}\u202f%` : unit === "piece" ? figure : `${figure}\u00a0${unit}`;
+  const figure = value.toLocaleString("en-GB", { maximumFractionDigits: Math.abs(value) >= 10 || counted[unit] ? 0 : 1 });
+  if (unit === "%") return `${figure}\u202f%`;
+  if (!counted[unit]) return `${figure}\u00a0${unit}`;
+  return bare ? figure : `${figure}\u00a0${figure === "1" ? singular[unit] ?? unit : counted[unit]}`;
 }
 
 // What is worth looking at: two weeks back, and ahead until it is surely empty (10 to 45 days).
@@ -89,7 +95,7 @@ function draw(el) {
     series: [{}, { stroke: c.water, width: 2.5, points: { show: false } }, { stroke: c.water, width: 2, dash: [2, 5], cap: "round", points: { show: false } }, invisible, invisible],
     axes: [
       { stroke: c.muted, font: font(12), grid: { show: false }, ticks: { show: false }, gap: 8, size: 30, space: narrow ? 62 : 84, values: (_, ticks) => ticks.map(t => date(t, { day: "numeric", month: "short" })) },
-      { stroke: c.muted, font: font(12), grid: { stroke: c.line, width: 1 }, ticks: { show: false }, gap: 8, size: 54, space: 44, values: (_, ticks) => ticks.map(v => v > s.capacity * 1.02 && s.unit === "%" ? "" : speak(v, s.unit)) },
+      { stroke: c.muted, font: font(12), grid: { stroke: c.line, width: 1 }, ticks: { show: false }, gap: 8, size: (_, said) => Math.max(54, 16 + 7 * Math.max(0, ...(said ?? []).map(text => text.length))), space: 44, values: (_, ticks) => ticks.map(v => v > s.capacity * 1.02 && s.unit === "%" ? "" : speak(v, s.unit, true)) },
     ],
     hooks: { draw: [marks], setCursor: [read] },
   }, [s.x, s.history, ended(s.likely), ended(s.low, s.high), ended(s.high)], el);

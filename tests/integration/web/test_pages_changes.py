@@ -295,3 +295,17 @@ def test_a_removed_device_feeds_no_supply_and_leaves_the_list(web: WebClient) ->
     answer = web.post(f"/devices/{device_id}/slots/slot-milk", data={"supply_id": "supply-milk"}, headers=HTML)
     assert answer.status_code == 409
     assert web.post(f"/devices/{device_id}/remove", headers=HTML).status_code == 409
+
+
+def test_a_name_cannot_turn_the_writing_around_it(web: WebClient) -> None:
+    follow(web, "/settings/household", name="Rosa\u202e 12 \U0001f468\u200d\U0001f469 \u05e9\u05dc\u05d5\u05dd\x07")
+    with web.unit_of_work.read() as tx:
+        assert tx.get(Household, HOUSE, HOUSE).name == "Rosa 12 \U0001f468\u200d\U0001f469 \u05e9\u05dc\u05d5\u05dd"
+
+
+def test_a_supply_whose_drawing_is_not_known_is_still_drawn(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        tx.save(replace(tx.get(Supply, HOUSE, "supply-coffee"), icon="no-such-drawing"))
+    html = web.get("/").text
+    assert "no-such-drawing" not in html
+    assert "icons.svg#package" in html
