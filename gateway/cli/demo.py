@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.demonstration import Choices, Demonstration, Ready
+from gateway.cli.operate import says_when_stopped
 from gateway.cli.terminal import DataDir, out
 from gateway.config import read_settings
 
@@ -58,9 +60,26 @@ def demo(
         )
 
     demonstration = Demonstration(choices)
+    go_on = f"Everything is kept in {choices.data_dir}; the same command goes on from here."
     # A second one that is refused leaves the ready file of the first alone.
-    with demonstration.alone(), _removed_before_and_after(ready_file):
+    with demonstration.alone(), _removed_before_and_after(ready_file), says_when_stopped(go_on), _ended_by_signals():
         demonstration.run(announce)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the block as it stands; once it serves, the server answers them itself."""
+
+    def stop(*_signal: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
@@ -113,11 +114,22 @@ class Demonstration:
             configure_logging(settings.model_copy(update={"log_level": "warning"}))
             for line in initialise(settings, operator_email="operator@localhost"):
                 err.print(line)
+            err.print(self._coming(story), markup=False)
             if not story.history_done:
                 self._history(story, web_port)
             self._live(story, listening, announce)
 
     # The parts
+
+    def _coming(self, story: Story) -> str:
+        """Return what a person has to wait for now."""
+        if not story.history_done:
+            return (
+                f"The first start: a pretend household lives through {story.days} days, and on until an order waits "
+                "for you. That takes a minute or two on an ordinary machine; later starts take seconds."
+            )
+        at = datetime.fromtimestamp(ClockFile(self._clock_path).now_us() / SECOND_US, UTC)
+        return f"Going on where it stopped, on {at:%A %d %B %Y, %H:%M} UTC."
 
     def _history(self, story: Story, web_port: int) -> None:
         """Furnish the household at the beginning of the story and replay its history, step by step."""
@@ -130,12 +142,13 @@ class Demonstration:
             appliances = self._appliances(stack, intake, story)
             worker = make_worker(gateway, in_turn=True)  # the same seed, the same story
             with _progress() as progress:
-                task = progress.add_task("Replaying history", total=max(1, story.days * DAY_US // STEP_US))
+                task = progress.add_task("Replaying history", total=_steps_to(HISTORY_ENDS_US, gateway))
                 while gateway.clock.now_us() < HISTORY_ENDS_US:
                     self._step(appliances, worker, min(HISTORY_ENDS_US, gateway.clock.now_us() + STEP_US))
                     answer_carts(gateway, story.resident, asked_before_us=gateway.clock.now_us() - ANSWER_AFTER_US)
                     progress.advance(task)
-            self._until_a_cart_waits(gateway, appliances, worker, story.resident)
+                progress.add_task("Waiting for the first order", total=None)
+                self._until_a_cart_waits(gateway, appliances, worker, story.resident)
         story.history_done = True
         self._save(story)
 
@@ -335,6 +348,11 @@ def _ready(gateway: Gateway, resident: Resident, base_url: str, mqtt: str) -> Re
 def _port(simulator: Simulator | None) -> int:
     assert simulator is not None, "it is started first"
     return simulator.port
+
+
+def _steps_to(end_us: int, gateway: Gateway) -> int:
+    """Return how many steps of history are left: all of them, or fewer after a stop in between."""
+    return max(1, -(-(end_us - gateway.clock.now_us()) // STEP_US))
 
 
 def _progress() -> Progress:

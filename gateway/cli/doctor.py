@@ -6,55 +6,28 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import httpx
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from devices.errors import BadClock
-from gateway.assembly import OPERATOR_HOUSEHOLD, Gateway, assemble
+from gateway.assembly import assemble
+from gateway.cli.doctor_contents import contents
+from gateway.cli.findings import Finding, Weight, judge
 from gateway.config import ENV_FILE, Settings
-from gateway.domain.household import Household
-from gateway.domain.order import Order, OrderState
-from gateway.domain.payment import Operation, OperationState, PaymentMethod
-from gateway.domain.records import MerchantAccount
-from gateway.steps.ports import MerchantError, StoreUnavailable
+from gateway.steps.ports import StoreUnavailable
 from gateway.steps.receive import InboxUnavailable
 from gateway.store import migrate
 from gateway.store.engine import open_engine
 from gateway.store.vault import VaultError
-from gateway.store.work_queue import Waiting
-from payments.adapter import OperationKind, Sync, Unknown
-from payments.errors import PaymentError
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 PROBE_S = 2.0
-MOST_REASON_CHARACTERS = 200
-PROBE_REFERENCE = "doctor"
 WEB = Path(__file__).parent.parent / "web"
 VENDOR = WEB / "static" / "vendor"
 PAGE_SOURCES = frozenset({".html", ".css", ".js", ".py"})
 NAMED_VENDOR_FILE = re.compile(r"/static/vendor/([\w.-]+\w)")
-
-
-class Weight(StrEnum):
-    """How much a finding matters: only a problem makes `replenish doctor` fail."""
-
-    OK = "ok"
-    TO_DO = "to do"
-    PROBLEM = "PROBLEM"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at; `remedy` says what to do when it is not as it should be."""
-
-    weight: Weight
-    text: str
-    remedy: str = ""
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -81,15 +54,16 @@ def findings(settings: Settings) -> Iterator[Finding]:
     if any(look.weight is Weight.PROBLEM for look in looks):
         return
     yield _front_end()
-    yield _web_address(settings)
-    yield _broker_address(settings)
+    web = _web_address(settings)
+    yield web
+    yield _broker_address(settings, is_serving=web.text.endswith("answers"))
     try:
         gateway = assemble(settings)
     except (VaultError, InboxUnavailable) as error:
         yield Finding(Weight.PROBLEM, str(error), "restore the files of this data directory from one backup")
         return
     with closing(gateway):
-        yield from _inside(gateway)
+        yield from contents(gateway)
 
 
 class _Opened:
@@ -115,7 +89,7 @@ def _data_directory(settings: Settings) -> Iterator[Finding]:
         yield Finding(Weight.PROBLEM, f"data directory {path.resolve()} cannot be written: {why}", "check its owner")
     free = shutil.disk_usage(path).free
     enough = free > LEAST_FREE_BYTES
-    yield _judge(enough, f"{free // 2**20} MiB free on its disk", "make room: what cannot be kept is not acknowledged")
+    yield judge(enough, f"{free // 2**20} MiB free on its disk", "make room: what cannot be kept is not acknowledged")
 
 
 def _secret_file(path: Path) -> Finding:
@@ -137,11 +111,11 @@ def _database(engine: Engine) -> Iterator[Finding]:
         newer = f"the database is at version {have}, newer than this program, which knows {want}"
         yield Finding(Weight.PROBLEM, newer, "install the version of replenish that made it")
         return
-    yield _judge(have == want, f"database at version {have or 'none'} of {want}", "run `replenish init`")
+    yield judge(have == want, f"database at version {have or 'none'} of {want}", "run `replenish init`")
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
             said = connection.execute(text("PRAGMA quick_check(1)")).scalar()
-        yield _judge(said == "ok", f"the database's own check says: {said}", "restore it from a backup")
+        yield judge(said == "ok", f"the database's own check says: {said}", "restore it from a backup")
 
 
 def _front_end() -> Finding:
@@ -170,15 +144,21 @@ def _web_address(settings: Settings) -> Finding:
     return Finding(Weight.PROBLEM, f"another program holds {host}:{port}, where the web would listen", remedy)
 
 
-def _broker_address(settings: Settings) -> Finding:
+def _broker_address(settings: Settings, *, is_serving: bool) -> Finding:
     host, port = settings.mqtt_host, settings.mqtt_port
     answers = port != 0 and _answers(host, port)
     if settings.mqtt_broker == "embedded":
+        if not answers and is_serving and port != 0:
+            # `replenish web` alone has no broker: that is a way to run it, with `ingest` beside it.
+            text = f"the web answers, but no broker on {host}:{port}: no device can be heard"
+            return Finding(
+                Weight.PROBLEM, text, "start `replenish serve`, or `replenish ingest` beside `replenish web`"
+            )
         return Finding(Weight.OK, f"embedded broker on {host}:{port} " + ("answers" if answers else "is free"))
     if not settings.mqtt_secret.get_secret_value():
         return Finding(Weight.PROBLEM, "the gateway has no secret at its broker", "set REPLENISH_MQTT_SECRET")
     remedy = "start it: `replenish broker mosquitto`, or check REPLENISH_MQTT_HOST and REPLENISH_MQTT_PORT"
-    return _judge(answers, f"external broker on {host}:{port} " + ("answers" if answers else "does not answer"), remedy)
+    return judge(answers, f"external broker on {host}:{port} " + ("answers" if answers else "does not answer"), remedy)
 
 
 def _answers(host: str, port: int) -> bool:
@@ -193,79 +173,3 @@ def _reachable(host: str) -> str:
     """Return an address to connect to: who listens everywhere is found on the loopback."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 — nothing is bound here
     return f"[{host}]" if ":" in host else host
-
-
-def _inside(gateway: Gateway) -> Iterator[Finding]:
-    try:
-        gateway.clock.now_us()
-    except BadClock as error:
-        yield Finding(Weight.PROBLEM, f"the clock file: {error}", "unset REPLENISH_CLOCK_FILE for real time")
-    with gateway.unit_of_work.read() as tx:
-        households = sum(one.id != OPERATOR_HOUSEHOLD for one in tx.every(Household, None))
-        shops = list(tx.every(MerchantAccount, None))
-        methods = list(tx.every(PaymentMethod, None))
-        unpaid = tx.count(Order, None, state=OrderState.PAYMENT_DUE)
-        undecided = tx.count(Operation, None, state=OperationState.MANUAL_REVIEW)
-    yield _present(households, "household", "add one: `replenish household add NAME --owner-email YOU`")
-    yield _present(len(shops), "shop", "add one: `replenish merchant add ID …`; without a shop nothing can be ordered")
-    for shop in shops:
-        yield _shop(gateway, shop)
-    for name in sorted({method.adapter for method in methods} | set(gateway.settings.payment_settings)):
-        yield _payment_adapter(gateway, name)
-    yield from _sealed(gateway, methods)
-    failing = gateway.queue.waiting(failing_only=True)
-    yield _judge(not failing, f"rows of work that keep failing: {len(failing)}", _first_failure(failing))
-    remedy = "see Orders and Money in the pages; the household is told too"
-    yield _judge(not unpaid, f"orders shipped and not paid: {unpaid}", remedy)
-    remedy = "compare `replenish ledger check` with the provider's own pages"
-    yield _judge(not undecided, f"payments that a person has to look at: {undecided}", remedy)
-
-
-def _first_failure(failing: list[Waiting]) -> str:
-    """Name the first row and the first line of why; the log has the rest."""
-    if not failing:
-        return ""
-    reason = failing[0].last_error.partition("\n")[0][:MOST_REASON_CHARACTERS]
-    return f"the first is {failing[0].step} {failing[0].subject_id}: {reason}"
-
-
-def _shop(gateway: Gateway, shop: MerchantAccount) -> Finding:
-    """Ask the shop about an order it cannot know: address, token and form are then proven, and nothing is ordered."""
-    try:
-        gateway.merchants.open(shop).status(PROBE_REFERENCE)
-    except (MerchantError, VaultError) as error:
-        remedy = f"check that it runs; put its address or token right with `replenish merchant add {shop.id} --replace`"
-        return Finding(Weight.PROBLEM, f"shop {shop.id}: {error}", remedy)
-    return Finding(Weight.OK, f"shop {shop.id} answers")
-
-
-def _payment_adapter(gateway: Gateway, name: str) -> Finding:
-    """Ask the provider about an operation it cannot know."""
-    remedy = "check that it runs, and REPLENISH_PAYMENT_SETTINGS and REPLENISH_PAYMENT_SECRETS"
-    try:
-        answer = gateway.providers.open(name).sync(Sync(PROBE_REFERENCE, OperationKind.AUTHORIZE))
-    except PaymentError as error:
-        return Finding(Weight.PROBLEM, f"payment adapter {name}: {error}", remedy)
-    if isinstance(answer, Unknown):
-        return Finding(Weight.PROBLEM, f"payment adapter {name}: {answer.reason}", remedy)
-    return Finding(Weight.OK, f"payment adapter {name} answers")
-
-
-def _sealed(gateway: Gateway, methods: list[PaymentMethod]) -> Iterator[Finding]:
-    for method in methods:
-        try:
-            gateway.providers.token(method)
-        except VaultError as error:
-            remedy = "restore the key file that belongs to this database, or link the account again"
-            yield Finding(Weight.PROBLEM, f"the linked account {method.label!r}: {error}", remedy)
-            return
-
-
-def _present(count: int, what: str, remedy: str) -> Finding:
-    if count:
-        return Finding(Weight.OK, f"{count} {what}{'' if count == 1 else 's'}")
-    return Finding(Weight.TO_DO, f"no {what} yet", remedy)
-
-
-def _judge(good: bool, text: str, remedy: str) -> Finding:
-    return Finding(Weight.OK, text) if good else Finding(Weight.PROBLEM, text, remedy)

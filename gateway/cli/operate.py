@@ -13,7 +13,8 @@ import typer
 
 from devices.provisioning import hash_secret
 from gateway.assembly import DeviceCredentials, Gateway, make_intake, make_web, make_worker
-from gateway.cli.doctor import Weight, findings
+from gateway.cli.doctor import findings
+from gateway.cli.findings import Weight
 from gateway.cli.installation import initialise
 from gateway.cli.locks import alone, beside_other_workers
 from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, out, say, settings_for
@@ -52,6 +53,7 @@ def init(
 def serve(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWithParent = False) -> None:
     """Run everything in one process: broker or session, workers, web."""
     with (
+        says_when_stopped(),
         _alone(settings_for(data_dir).data_dir),
         _opened_for_web(data_dir, port) as (gateway, listening),
         running_intake(gateway),
@@ -62,19 +64,19 @@ def serve(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWit
 
 def web(data_dir: DataDir = None, port: Port = None, exit_with_parent: ExitWithParent = False) -> None:
     """Run the pages and the API alone."""
-    with _opened_for_web(data_dir, port) as (gateway, listening):
+    with says_when_stopped(), _opened_for_web(data_dir, port) as (gateway, listening):
         run_web(gateway, exit_with_parent=exit_with_parent, listening=listening)
 
 
 def ingest(data_dir: DataDir = None, exit_with_parent: ExitWithParent = False) -> None:
     """Take in what devices say, alone: the embedded broker, or a session on an external one."""
-    with open_gateway(data_dir) as gateway, running_intake(gateway):
+    with says_when_stopped(), open_gateway(data_dir) as gateway, running_intake(gateway):
         wait_for_stop(exit_with_parent=exit_with_parent)
 
 
 def work(data_dir: DataDir = None, exit_with_parent: ExitWithParent = False) -> None:
     """Run the steps that are due, alone; several of these share the work."""
-    with open_gateway(data_dir) as gateway, running_worker(gateway):
+    with says_when_stopped(), open_gateway(data_dir) as gateway, running_worker(gateway):
         wait_for_stop(exit_with_parent=exit_with_parent)
 
 
@@ -109,7 +111,8 @@ def broker_mosquitto(
         stopping = threading.Event()
         _stop_on_signals(stopping.set)
         err.print(f"Mosquitto on 127.0.0.1:{port}; its files are in {directory}")
-        mosquitto.run(directory, DeviceCredentials(gateway).everyone, gateway_hash, port, stopping)
+        with says_when_stopped():
+            mosquitto.run(directory, DeviceCredentials(gateway).everyone, gateway_hash, port, stopping)
 
 
 @contextmanager
@@ -128,6 +131,13 @@ def _opened_for_web(data_dir: Path | None, port: int | None) -> Iterator[tuple[G
         with open_gateway(data_dir, web_port=taken) as gateway:
             err.print(f"Web on {gateway.settings.public_url}")
             yield gateway, listening
+
+
+@contextmanager
+def says_when_stopped(how_to_go_on: str = "") -> Iterator[None]:
+    """Say at the end, when all is closed, that it ended as it was told to."""
+    yield
+    err.print(f"Stopped. {how_to_go_on}".rstrip(), markup=False)
 
 
 @contextmanager

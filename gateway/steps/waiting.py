@@ -26,7 +26,7 @@ def look_again(tx: Transaction, supply: Supply, current: Forecast, zone: str, no
                 if why != line.why:
                     tx.save(replace(line, why=why))
                 continue
-            _take_out(tx, cart, line, plan, f"{supply.name} is no longer needed: {why}", now_us)
+            _take_out(tx, cart, line, plan, f"{supply.name} can wait: {why}", now_us)
 
 
 def is_needed(current: Forecast, now_us: int) -> bool:

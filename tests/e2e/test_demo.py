@@ -203,6 +203,7 @@ def assert_ends_cleanly(demo: Demo, by: signal.Signals) -> None:
     """It ends soon, its last word no complaint; its ready file and all that it started are gone."""
     demo.end(by)
     assert "Traceback" not in demo.log.read_text()
+    assert "Stopped. Everything is kept in" in demo.log.read_text()
     assert not demo.ready_file.exists()
     assert demo.running() == []
 
@@ -270,6 +271,8 @@ def test_a_second_run_goes_on_where_the_first_stopped(demo: Demo) -> None:
     demo.start(0)
     demo.wait_until_ready(READY_AGAIN_WITHIN_S)
     assert HISTORY in first_words
+    assert "The first start: " in first_words
+    assert "Going on where it stopped, on " in demo.log.read_text().removeprefix(first_words)
     assert HISTORY not in demo.log.read_text().removeprefix(first_words)
     assert demo.get("/household")["id"] == household["id"]
     assert Told.by(demo) == told

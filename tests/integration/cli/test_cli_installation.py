@@ -3,16 +3,22 @@
 import json
 import socket
 import sqlite3
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event, inspect
 
 from gateway.assembly import assemble
-from gateway.cli.doctor import Finding, Weight, findings
+from gateway.cli.doctor import findings
+from gateway.cli.doctor_contents import NOTICE_WAITS_US
+from gateway.cli.findings import Finding, Weight
 from gateway.config import read_settings
+from gateway.domain.records import Notice, NoticeState
 from gateway.store import migrate
 from gateway.store.engine import open_engine
+from tests.builders import build
 from tests.integration.cli.conftest import Replenish
 
 
@@ -195,6 +201,54 @@ def test_work_that_keeps_failing_is_found(installed: Replenish) -> None:
     (problem,) = problems(installed)
     assert problem.text == "rows of work that keep failing: 1"
     assert problem.remedy == "the first is capture parcel-1: the bank is closed"
+
+
+def test_a_household_that_can_buy_nothing_is_found(installed: Replenish) -> None:
+    installed("device", "add", "fridge", "--name", "Fridge")
+    installed("device", "add", "car", "--name", "Car")
+    said = installed("doctor")
+    assert said.status == 0, "it works, only it orders nothing yet"
+    assert "has no linked account that may be debited" in said.out
+    assert "4 supplies without a product, never ordered: Milk, Eggs, Juice, AdBlue" in said.out
+    assert "Fuel" not in said.out, "nobody delivers it"
+
+
+def test_notices_that_nobody_works_on_are_found(installed: Replenish) -> None:
+    gateway = assemble(read_settings(installed.data_dir))
+    received_us = gateway.clock.now_us() - NOTICE_WAITS_US - 1
+    with gateway.unit_of_work.begin() as tx:
+        tx.add(build(Notice, household_id=None, state=NoticeState.RECEIVED, received_us=received_us))
+        tx.add(build(Notice, household_id=None, id="new", sha256="78", received_us=gateway.clock.now_us()))
+    gateway.close()
+    (problem,) = problems(installed)
+    assert problem.text == "notices of providers and shops that nobody has worked on for hours: 1"
+    assert "the first is from sandbox" in problem.remedy
+
+
+def test_a_web_that_answers_without_a_broker_is_found(installed: Replenish, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Healthy) as web, socket.create_server(("127.0.0.1", 0)) as closed:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        monkeypatch.setenv("REPLENISH_WEB_PORT", str(web.server_port))
+        monkeypatch.setenv("REPLENISH_MQTT_PORT", str(closed.getsockname()[1]))
+        closed.close()
+        (problem,) = problems(installed)
+        web.shutdown()
+    assert "no device can be heard" in problem.text
+    assert "replenish ingest" in problem.remedy
+
+
+def test_a_disk_that_is_nearly_full_is_found(installed: Replenish, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.cli.doctor.LEAST_FREE_BYTES", 2**62)
+    (problem,) = problems(installed)
+    assert "MiB free on its disk" in problem.text
 
 
 @pytest.mark.parametrize(

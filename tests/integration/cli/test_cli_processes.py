@@ -31,6 +31,8 @@ def test_serve_starts_answers_and_stops_leaving_nothing(start: Callable[..., Run
         assert httpx.get(address + path, timeout=START_S, trust_env=False).status_code == 200
     assert serving.stop() == 0
     assert not is_open(mqtt)
+    assert serving.process.stderr is not None
+    assert serving.process.stderr.read().splitlines()[-1] == "Stopped."
 
 
 def test_serve_ends_with_its_parent_where_that_is_asked_for(start: Callable[..., Running]) -> None:

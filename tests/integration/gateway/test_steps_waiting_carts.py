@@ -221,15 +221,15 @@ def test_what_was_refilled_meanwhile_leaves_the_waiting_cart(rig: Rig) -> None:
         "juice": PlanState.CARTED,
     }
     (text,) = messages(rig, "cart_shrunk")
-    assert text.startswith("Milk is no longer needed: 98\u202f% left and packs on the shelf")
-    assert "no longer needed" in cart.note
+    assert text.startswith("Milk can wait: 98\u202f% left and packs on the shelf")
+    assert "can wait" in cart.note
 
 
 def test_a_cart_of_which_nothing_is_needed_any_more_is_closed_and_nothing_is_bought(rig: Rig) -> None:
     refill(rig)
     cart = rig.the(Cart)
     assert cart.state is CartState.EXPIRED
-    assert "no longer needed" in cart.note
+    assert "can wait" in cart.note
     assert len(rig.rows(Line)) == 1, "what was proposed is kept for the record"
     with pytest.raises(Conflict):
         rig.say_yes(cart.id)
