@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from devices.errors import DeviceError
 from gateway.assembly import NotInitialised, NotWritable
-from gateway.cli import bench, demo, ledger, merchant, operate, people, quarantine, simulate
+from gateway.cli import bench, demo, ledger, merchant, operate, payments, people, quarantine, simulate
 from gateway.cli.terminal import CommandFailed, say_error
 from gateway.config import Settings
 from gateway.domain.errors import DomainError
@@ -49,6 +49,7 @@ app.add_typer(people.member, name="member")
 app.add_typer(people.device, name="device")
 app.add_typer(merchant.app, name="merchant")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(payments.app, name="payments")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(operate.broker, name="broker")
 

@@ -50,9 +50,9 @@ def contents(gateway: Gateway) -> Iterator[Finding]:
         yield _notices(gateway, now_us)
     failing = gateway.queue.waiting(failing_only=True)
     yield judge(not failing, f"rows of work that keep failing: {len(failing)}", _first_failure(failing))
-    remedy = "see Orders and Money in the pages; the household is told too"
+    remedy = "see `replenish payments review`; the household is told too"
     yield judge(not unpaid, f"orders shipped and not paid: {unpaid}", remedy)
-    remedy = "compare `replenish ledger check` with the provider's own pages"
+    remedy = "see `replenish payments review`, and compare `replenish ledger check` with the provider's own pages"
     yield judge(not undecided, f"payments that a person has to look at: {undecided}", remedy)
 
 

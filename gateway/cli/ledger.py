@@ -8,7 +8,7 @@ import typer
 
 from gateway.assembly import Gateway, assemble
 from gateway.cli.processes import Simulator
-from gateway.cli.terminal import DataDir, err, open_gateway, out, say
+from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, out, say
 from gateway.config import Settings
 from gateway.domain.household import Household
 from gateway.steps.audit import audit
@@ -32,7 +32,7 @@ def check(data_dir: DataDir = None) -> None:
             differences = _differences(gateway)
         except NotSent as error:
             if not _has_own_bank(gateway.settings):
-                raise
+                raise CommandFailed(f"a provider cannot be asked, so nothing is said of the books: {error}") from None
             err.print(f"The sandbox bank is not running ({error}); its book is opened for this check.", markup=False)
             with _bank_for(gateway.settings) as reopened:
                 differences = _differences(reopened)

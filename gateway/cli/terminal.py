@@ -19,13 +19,18 @@ DataDir = Annotated[
 ]
 
 
+# Amounts and dates are kept together by spaces that a terminal need not know.
+SPACES = str.maketrans("\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}", "  ")
+
+
 class CommandFailed(Exception):
     """A command cannot go on; the message is one sentence that says what to do."""
 
 
 def say(line: str) -> None:
     """Write one line of a result. What strangers said (a device, a shop) cannot steer the terminal."""
-    out.print("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line), markup=False)
+    spaced = line.translate(SPACES)
+    out.print("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in spaced), markup=False)
 
 
 def say_error(sentence: str) -> None:

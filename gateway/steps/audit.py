@@ -8,16 +8,16 @@ from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
     Attempt,
     AttemptState,
+    JournalEntry,
     Operation,
     OperationKind,
     OperationState,
     PaymentMethod,
 )
 from gateway.steps.accounts import STORED_BALANCE
-from gateway.steps.books import journals_of
+from gateway.steps.books import journals_of, unbalanced_in
 from gateway.steps.ports import PaymentProviders, Transaction
 from payments import adapter, ledger
-from payments.errors import Unbalanced
 from payments.money import Money
 
 JOURNAL_OF_KIND = {OperationKind.CAPTURE: ledger.JournalKind.CAPTURE, OperationKind.REFUND: ledger.JournalKind.REFUND}
@@ -34,10 +34,9 @@ NOTHING_HELD = frozenset(
 
 def audit(tx: Transaction, providers: PaymentProviders, household_id: str) -> list[ledger.Difference]:
     """Return every difference in one household; raises the payments room's errors when a provider cannot be asked."""
-    try:
-        journals = journals_of(tx, household_id)
-    except Unbalanced as error:
-        return [ledger.Difference(household_id, f"a journal does not sum to zero: {error.sums}")]
+    if wrong := unbalanced_in(tx, household_id):  # nothing more can be said of a book that is broken in itself
+        return [_unbalanced(entry, left) for entry, left in wrong]
+    journals = journals_of(tx, household_id)
     operations = list(tx.every(Operation, household_id))
     found = ledger.check(journals)
     found.extend(_operations_against_journals(operations, journals))
@@ -45,6 +44,11 @@ def audit(tx: Transaction, providers: PaymentProviders, household_id: str) -> li
     for method in tx.every(PaymentMethod, household_id):
         found.extend(_against_provider(tx, providers, method, operations))
     return found
+
+
+def _unbalanced(entry: JournalEntry, left: dict[str, int]) -> ledger.Difference:
+    amounts = " and ".join(str(Money(minor, currency)) for currency, minor in left.items())
+    return ledger.Difference(entry.source_id, f"its {entry.kind} journal does not sum to zero: {amounts} left over")
 
 
 def _operations_against_journals(
@@ -61,8 +65,12 @@ def _operations_against_journals(
         if kind is None or operation.state is not OperationState.SUCCEEDED:
             continue
         amount = booked.pop((operation.id, kind), None)
-        if amount != operation.amount_minor:
-            yield ledger.Difference(operation.id, f"{kind} of {operation.amount_minor}: the ledger has {amount}")
+        wanted = Money(operation.amount_minor, operation.currency)
+        if amount is None:
+            yield ledger.Difference(operation.id, f"a {kind} of {wanted} took effect and has no journal")
+        elif amount != operation.amount_minor:
+            booked_amount = Money(amount, operation.currency)
+            yield ledger.Difference(operation.id, f"a {kind} of {wanted} took effect, the ledger has {booked_amount}")
     for reference, kind in booked:
         yield ledger.Difference(reference, f"a {kind} journal without an operation that took effect")
 

@@ -37,6 +37,16 @@ def post(tx: Transaction, household_id: str, journals: Iterable[ledger.Journal],
             )
 
 
+def unbalanced_in(tx: Transaction, household_id: str) -> list[tuple[JournalEntry, dict[str, int]]]:
+    """Return the journals whose rows do not sum to zero, each with what is left over per currency, in minor units."""
+    sums: dict[str, list[ledger.Posting]] = {}
+    nobody = ledger.SUSPENSE  # whose account it is does not matter for a sum
+    for row in tx.every(Posting, household_id):
+        sums.setdefault(row.journal_id, []).append(ledger.Posting(nobody, Money(row.amount_minor, row.currency)))
+    left = {journal_id: ledger.unbalanced(legs) for journal_id, legs in sums.items()}
+    return [(entry, left[entry.id]) for entry in tx.every(JournalEntry, household_id) if left.get(entry.id)]
+
+
 def journals_of(tx: Transaction, household_id: str) -> list[ledger.Journal]:
     """Return the household's book as journals; raises Unbalanced for rows that do not sum to zero."""
     accounts = {

@@ -9,8 +9,11 @@ from gateway.steps.ports import MerchantRefused, Services, Transaction
 from payments.errors import NoticeRejected
 
 MAX_REFERENCES = 100
-MAX_REFUSED = 1_000
-"""Refused notices kept of one provider or shop, the newest: enough to see what is wrong, however many come."""
+MAX_KEPT = 1_000
+"""Notices kept of one provider or shop that were refused, or set aside, the newest: enough to see what is wrong."""
+MOST_TRIES = 24
+"""Later each time, up to an hour: half a day. What cannot be read till then (a missing secret, a fault of the adapter)
+makes room for the next; it was a hint, and what it hinted at is looked up on its own schedule."""
 
 
 def notice(item: WorkItem, services: Services) -> None:
@@ -22,23 +25,26 @@ def notice(item: WorkItem, services: Services) -> None:
         if not found:
             return
         received = found[0]
+        if item.tries > MOST_TRIES:
+            _put_away(tx, received, NoticeState.SET_ASIDE, "it could not be read, however often that was tried")
+            return
         try:
             references = _references(tx, services, received)
         except (NoticeRejected, MerchantRefused) as refusal:
-            _refuse(tx, received, str(refusal))
+            _put_away(tx, received, NoticeState.REFUSED, str(refusal))
             return
         known = [_hint(tx, received, reference, now_us) for reference in references[:MAX_REFERENCES]]
         reason = "" if all(known) else "names something this gateway does not know"
         tx.save(replace(received, state=NoticeState.DONE, reason=reason))
 
 
-def _refuse(tx: Transaction, received: Notice, reason: str) -> None:
-    """Keep a notice that cannot be trusted with the reason; the oldest such above the limit go."""
-    tx.save(replace(received, state=NoticeState.REFUSED, reason=reason))
+def _put_away(tx: Transaction, received: Notice, state: NoticeState, reason: str) -> None:
+    """Keep a notice that nothing is done about, with the reason; the oldest such above the limit go."""
+    tx.save(replace(received, state=state, reason=reason))
     source, name = received.source, received.name
-    above = tx.count(Notice, None, source=source, name=name, state=NoticeState.REFUSED) - MAX_REFUSED
+    above = tx.count(Notice, None, source=source, name=name, state=state) - MAX_KEPT
     if above > 0:
-        for old in tx.find(Notice, None, oldest=above, source=source, name=name, state=NoticeState.REFUSED):
+        for old in tx.find(Notice, None, oldest=above, source=source, name=name, state=state):
             tx.remove(old)
 
 

@@ -38,7 +38,7 @@ def take_status(tx: Transaction, order: Order, status: OrderStatus, now_us: int)
     owed = account_for_missing(tx, attempt, lines, parcels, now_us, is_returned=is_returned)
     for line in lines.values():
         tx.save(line)
-        _free_supply(tx, line, now_us)
+        free_supply(tx, line, now_us)
     moved = _moved_on(tx, order, attempt, lines, status, now_us, all_paid_back=Owed.WAITS not in owed)
     tx.save(moved)
     _settle_money(tx, attempt, lines, now_us)
@@ -73,7 +73,7 @@ def _match_refills(tx: Transaction, order: Order, lines: dict[str, OrderLine], n
                 tell(tx, order.household_id, "no_refill_seen", text, f"orders/{order.id}", now_us)
 
 
-def _free_supply(tx: Transaction, line: OrderLine, now_us: int) -> None:
+def free_supply(tx: Transaction, line: OrderLine, now_us: int) -> None:
     """End the plan of a line that came (bought) or never will (dropped), so that its supply may be planned anew.
 
     The supply is forecast anew and that leaves the row for plan: the forecast made before does not know what came.

@@ -11,11 +11,20 @@ import pytest
 from gateway.assembly import Gateway, assemble, make_worker
 from gateway.cli.processes import Simulator
 from gateway.config import read_settings, write_env_file
+from gateway.domain.approval import Approval
+from gateway.domain.cart import Cart
 from gateway.domain.household import Member
-from gateway.domain.stock import Device, Quarantined
+from gateway.domain.payment import Attempt, AttemptState, Mandate, Operation, OperationKind, OperationState
+from gateway.domain.records import MerchantAccount
+from gateway.domain.replenishment import Forecast, Plan
+from gateway.domain.stock import Device, PackOption, Quarantined, Supply
+from gateway.steps.books import post
+from gateway.steps.ports import Transaction
 from gateway.steps.wallet import Limits, link_account, top_up
-from payments.adapter import Authorize, Authorized
+from payments import ledger
+from payments.adapter import Authorize, Authorized, Capture, Captured
 from payments.money import Money
+from tests.builders import build, whole_story
 from tests.integration.cli.conftest import Replenish
 
 TOKEN = "pretend-token"
@@ -81,7 +90,9 @@ def test_a_journal_that_does_not_balance_is_status_1(with_balance: Replenish) ->
         database.execute("UPDATE posting SET amount_minor = amount_minor + 1 WHERE amount_minor > 0")
     said = with_balance("ledger", "check")
     assert said.status == 1
-    assert "does not sum to zero" in said.out
+    (line,) = said.lines
+    assert line.startswith("Rosa Street 12: ")
+    assert line.endswith("its top_up journal does not sum to zero: 0.01 € left over")
 
 
 def test_money_that_only_the_provider_knows_is_status_1(with_bank: Replenish) -> None:
@@ -107,6 +118,100 @@ def test_a_difference_that_is_gone_at_the_second_look_was_money_on_its_way(
     assert with_bank("ledger", "check").status == 0
 
 
+def test_where_nothing_waits_for_a_person_that_is_said(with_balance: Replenish) -> None:
+    assert with_balance("payments", "review").out == "Nothing waits for a person.\n"
+
+
+def test_acts_by_hand_name_what_is_not_there_in_one_sentence(with_balance: Replenish) -> None:
+    settle = ("payments", "settle", "7", "--as", "failed", "--reason", "the bank says so")
+    assert "no operation '7'" in with_balance.refused(*settle)
+    for act in ("pay-again", "cancel", "give-up"):
+        assert with_balance.refused("payments", act, "7", "--reason", "late").startswith("no order has the id 7")
+        assert "--reason" in with_balance.refused("payments", act, "7", "--reason", " ")
+
+
+def with_captured(replenish: Replenish, *, theirs_minor: int = 770) -> None:
+    """Let 7.70 be held and captured in our rows, without journals, and another amount at the bank if so wished."""
+    gateway = opened(replenish)
+    owner = only_member(gateway)
+    with gateway.unit_of_work.begin() as tx:
+        mandate = before_a_payment(tx, owner.household_id)
+        method_id = mandate.payment_method_id
+        for row in (
+            build(Attempt, payment_method_id=method_id, mandate_id=mandate.id, state=AttemptState.CAPTURED),
+            build(Operation, id="held"),
+            build(Operation, id="taken", kind=OperationKind.CAPTURE, subject_id="parcel"),
+        ):
+            tx.add(replace(row, household_id=owner.household_id))
+        clearing, payable = ledger.provider_clearing("sandbox"), ledger.merchant_payable("shop")
+        held_here = ledger.hold("attempt", clearing, payable, Money(770, "EUR"))
+        taken_here = ledger.capture("taken", clearing, payable, Money(770, "EUR"))
+        post(tx, owner.household_id, [held_here, *taken_here], memo="captured", at_us=1)
+    bank = gateway.providers.open("sandbox")
+    amount = Money(theirs_minor, "EUR")
+    held = bank.authorize(Authorize("held", "held", amount, "ana", mandate.provider_ref))
+    assert isinstance(held, Authorized)
+    assert isinstance(bank.capture(Capture("taken", "taken", amount, held.provider_ref)), Captured)
+    gateway.close()
+
+
+def before_a_payment(tx: Transaction, household_id: str) -> Mandate:
+    """Write what an attempt refers to; return the mandate the bank knows."""
+    (mandate,) = tx.find(Mandate, household_id)
+    needed = {MerchantAccount, Supply, PackOption, Forecast, Plan, Cart}
+    approval = build(Approval, payment_method_id=mandate.payment_method_id, mandate_id=mandate.id, member_id=None)
+    for row in [*(one for one in whole_story() if type(one) in needed), approval]:
+        tx.add(replace(row, household_id=household_id) if hasattr(row, "household_id") else row)
+    return mandate
+
+
+def test_a_debit_that_both_books_have_is_status_0(with_bank: Replenish) -> None:
+    with_captured(with_bank)
+    assert with_bank("ledger", "check").status == 0
+
+
+def test_a_bank_whose_book_differs_by_a_cent_is_status_1_and_one_sentence(with_bank: Replenish) -> None:
+    with_captured(with_bank, theirs_minor=771)
+    said = with_bank("ledger", "check")
+    assert said.status == 1
+    assert said.lines == ["Rosa Street 12: taken: capture: we have 7.70 €, they have 7.71 €"]
+
+
+def test_a_debit_without_a_journal_is_status_1_and_one_sentence(with_bank: Replenish) -> None:
+    with_captured(with_bank)
+    with sqlite3.connect(with_bank.data_dir / "replenish.db") as database:
+        database.execute("DELETE FROM posting")
+        database.execute("DELETE FROM journal")
+    said = with_bank("ledger", "check")
+    assert said.status == 1
+    assert said.lines == ["Rosa Street 12: taken: a capture of 7.70 € took effect and has no journal"]
+
+
+def test_a_payment_nobody_could_judge_is_listed_and_settled_as_the_bank_says(with_bank: Replenish) -> None:
+    gateway = opened(with_bank)
+    owner = only_member(gateway)
+    with gateway.unit_of_work.begin() as tx:
+        mandate = before_a_payment(tx, owner.household_id)
+        looked_at = {"payment_method_id": mandate.payment_method_id, "mandate_id": mandate.id}
+        for row in (
+            build(Attempt, **looked_at, state=AttemptState.MANUAL_REVIEW),
+            build(Operation, state=OperationState.MANUAL_REVIEW, note="still unknown", answered_us=1, sent_wall_us=1),
+        ):
+            tx.add(replace(row, household_id=owner.household_id))
+    bank = gateway.providers.open("sandbox")
+    ask = Authorize("operation", "operation", Money(770, "EUR"), "ana", mandate.provider_ref)
+    assert isinstance(bank.authorize(ask), Authorized)
+    gateway.close()
+    listed = with_bank("payments", "review").lines
+    assert listed[0].startswith("operation operation  Rosa Street 12  authorize of ")
+    assert any("key operation" in line for line in listed)
+    refused = with_bank.refused("payments", "settle", "operation", "--as", "failed", "--reason", "so I think")
+    assert "took effect" in refused
+    said = with_bank("payments", "settle", "operation", "--as", "succeeded", "--reason", "the bank's page has it")
+    assert said.lines == ["authorize operation is succeeded."]
+    assert with_bank("payments", "review").out == "Nothing waits for a person.\n"
+
+
 def test_a_demonstration_that_is_stopped_can_be_checked_too(with_bank: Replenish, bank: Simulator) -> None:
     bank.stop()
     said = with_bank("ledger", "check")
@@ -117,7 +222,9 @@ def test_a_demonstration_that_is_stopped_can_be_checked_too(with_bank: Replenish
 def test_a_provider_that_cannot_be_asked_is_one_sentence(with_bank: Replenish, bank: Simulator) -> None:
     bank.stop()
     (with_bank.data_dir / "bank").rename(with_bank.data_dir / "somewhere-else")
-    assert with_bank.refused("ledger", "check").startswith("not sent: ")
+    assert with_bank.refused("ledger", "check").startswith(
+        "a provider cannot be asked, so nothing is said of the books: not sent"
+    )
     (with_bank.data_dir / "replenish.env").unlink()
     assert "the sandbox adapter's setting url" in with_bank.refused("ledger", "check")
 

@@ -1,6 +1,6 @@
 """Settle, notice and challenge: pay-outs booked to the last minor unit, hints verified, opinions that only advise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -13,11 +13,12 @@ from gateway.domain.records import Notice, NoticeState
 from gateway.domain.replenishment import DAY_US, SECOND_US, SecondOpinion
 from gateway.steps.books import journals_of
 from gateway.steps.challenge import next_night_us
-from gateway.steps.notice import MAX_REFUSED
+from gateway.steps.notice import MAX_KEPT, MOST_TRIES
 from gateway.steps.settle import OPERATOR
 from payments import ledger
+from payments.adapter import Notice as Notified
 from payments.adapter import Settlement, SettlementLine
-from payments.errors import OutcomeUnknown
+from payments.errors import ConfigError, OutcomeUnknown
 from payments.money import Money
 from tests.builders import build, whole_story
 from tests.homes import home, known_level, left, telling
@@ -214,7 +215,7 @@ def test_a_notice_of_a_shop_that_is_not_set_up_is_refused(open_rig: OpenRig) -> 
 def test_of_refused_notices_the_newest_are_kept_and_what_another_told_us_stays(open_rig: OpenRig) -> None:
     refused = [
         build(Notice, id=f"kept-{number:04}", household_id=None, sha256=f"{number}", state=NoticeState.REFUSED)
-        for number in range(MAX_REFUSED)
+        for number in range(MAX_KEPT)
     ]
     other = replace(refused[0], id="kept", source="merchant", name="shop")
     rig = open_rig(*home(), other, *refused)
@@ -222,7 +223,7 @@ def test_of_refused_notices_the_newest_are_kept_and_what_another_told_us_stays(o
     rig.enqueue("notice", "notice", household_id=None)
     rig.work_off()
     with rig.services.unit_of_work.read() as tx:
-        assert tx.count(Notice, None, state=NoticeState.REFUSED) == MAX_REFUSED + 1
+        assert tx.count(Notice, None, state=NoticeState.REFUSED) == MAX_KEPT + 1
         assert [one.id for one in tx.find(Notice, None, oldest=2)] == ["kept", "kept-0001"]
         assert [one.id for one in tx.find(Notice, None, newest=1)] == ["notice"]
 
@@ -242,6 +243,30 @@ def test_the_same_notice_twice_is_worked_on_once(open_rig: OpenRig) -> None:
     rig.enqueue("notice", "gone", household_id=None)
     rig.work_off()
     assert rig.waiting() == []
+
+
+def test_notices_that_cannot_be_read_make_room_for_the_next_and_wait_for_a_person(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    tries: list[str] = []
+
+    def without_a_secret(headers: Mapping[str, str], body: bytes) -> Notified:
+        tries.append(f"{headers} {body!r}")
+        raise ConfigError("the payment secret 'notice_secret' is not set")
+
+    rig.bank.parse_notice = without_a_secret
+    notice = tell_us(rig)
+    assert (notice.state, len(tries)) == (NoticeState.SET_ASIDE, MOST_TRIES)
+    assert rig.waiting("notice") == []
+
+
+def test_a_notice_that_makes_an_adapter_fail_waits_no_longer_than_any_other(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+
+    def broken(headers: Mapping[str, str], body: bytes) -> Notified:
+        raise ValueError(f"{headers} {body!r}")
+
+    rig.bank.parse_notice = broken
+    assert tell_us(rig).state is NoticeState.SET_ASIDE
 
 
 # Challenge

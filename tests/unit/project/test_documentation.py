@@ -81,12 +81,12 @@ def test_every_setting_is_in_the_table_with_its_default_and_meaning() -> None:
 
 
 def test_every_command_is_in_the_table() -> None:
-    assert [cell.strip("`") for cell in table_rows("`replenish [a-z ]+`")] == list(commands())
+    assert [cell.strip("`") for cell in table_rows("`replenish [a-z -]+`")] == list(commands())
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_that_is_named_exists(page: str) -> None:
-    named = set(re.findall(r"`(?:\.venv/bin/)?(replenish [a-z]+(?: [a-z]+)?)", (ROOT / page).read_text()))
+    named = set(re.findall(r"`(?:\.venv/bin/)?(replenish [a-z-]+(?: [a-z-]+)?)", (ROOT / page).read_text()))
     known = {command for full in commands() for command in (full, " ".join(full.split()[:2]))}
     one_word = {full for full in commands() if len(full.split()) == 2}
     unknown = {name for name in named - known if " ".join(name.split()[:2]) not in one_word}
