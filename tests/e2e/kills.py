@@ -12,7 +12,7 @@ it as a fast one's is.
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,9 +62,8 @@ class Gateway(Protocol):
 class Kills:
     """The kills that are still to come, and how many there were."""
 
-    def __init__(self, *, seed: int, times: int, steps: int) -> None:
+    def __init__(self, *, seed: int, times: int, steps: int, parts: Sequence[Part] = tuple(Part)) -> None:
         chance = random.Random(f"kills {seed}")  # noqa: S311 — moments of a test, no secret
-        parts = list(Part)
         numbers = sorted(chance.sample(range(FIRST_STEP, int(LAST_SHARE * steps)), times))
         self.to_come = [Moment(step, parts[place % len(parts)], chance.random()) for place, step in enumerate(numbers)]
         self.done = 0

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any
@@ -135,6 +136,38 @@ class Program:
     def _started(self) -> "subprocess.Popen[bytes]":
         assert self._process is not None, f"{self.name} is not running"
         return self._process
+
+
+class Apart:
+    """Several processes that are one program together; a kill strikes one of them, each in its turn."""
+
+    def __init__(self, *programs: Program) -> None:
+        self.log = programs[0].log
+        self._programs = programs
+        self._turns = cycle(programs)
+
+    def start(self) -> None:
+        """Start those that do not run."""
+        for program in self._programs:
+            if not program.is_running():
+                program.start()
+
+    def is_running(self) -> bool:
+        """Whether all of them are there."""
+        return all(program.is_running() for program in self._programs)
+
+    def kill(self) -> None:
+        """End the next of them by SIGKILL."""
+        next(self._turns).kill()
+
+    def stop(self) -> None:
+        """End the input of all; one that does not end by itself is a failure."""
+        for program in self._programs:
+            program.stop()
+
+    def last_words(self) -> str:
+        """The end of their common log."""
+        return self._programs[0].last_words()
 
 
 def pipe_of(pipe: IO[bytes] | None) -> IO[bytes]:

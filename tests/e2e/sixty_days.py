@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e import books
-from tests.e2e.kills import Kills
+from tests.e2e.kills import Kills, Part
 from tests.e2e.town import STEPS_A_DAY, Broker, Town
 
 DAYS = 60
@@ -53,10 +53,16 @@ def tell(town: Town, until_day: int = DAYS + 1) -> None:
         town.live_until(town.day + 1)
 
 
-def live(folder: Path, days: int = DAYS, *, seed: int, kills: int = 0, broker: Broker = "embedded") -> books.Story:
-    """Live through the days in a town of its own and return its story; what does not add up then is a failure."""
-    moments = Kills(seed=seed, times=kills, steps=days * STEPS_A_DAY)
-    with Town(folder, seed=seed, broker=broker, kills=moments) as town:
+def live(
+    folder: Path, days: int = DAYS, *, seed: int, kills: int = 0, broker: Broker = "embedded", apart: bool = False
+) -> books.Story:
+    """Live through the days in a town of its own and return its story; what does not add up then is a failure.
+
+    `apart`: pages, intake and worker are processes of their own, and each kill strikes one of them.
+    """
+    parts = (Part.WORK, Part.TELLING) if apart else tuple(Part)  # people may not answer again in a few days
+    moments = Kills(seed=seed, times=kills, steps=days * STEPS_A_DAY, parts=parts)
+    with Town(folder, seed=seed, broker=broker, kills=moments, apart=apart) as town:
         tell(town, days + 1)
         assert moments.done == kills
         assert books.everything_wrong(town) == []

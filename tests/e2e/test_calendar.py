@@ -155,3 +155,10 @@ def test_ten_kills_at_random_moments_change_nothing(lived: Lived, tmp_path: Path
 def test_the_first_days_are_the_same_on_mosquitto(lived: Lived, tmp_path: Path) -> None:
     told = live(tmp_path, FEW_DAYS, seed=SEED, broker="mosquitto")
     assert books.differences(lived.few_days, told) == [], tmp_path
+
+
+def test_the_first_days_are_the_same_with_pages_intake_and_worker_apart_and_each_of_them_killed(
+    lived: Lived, tmp_path: Path
+) -> None:
+    told = live(tmp_path, FEW_DAYS, seed=SEED, kills=3, apart=True)
+    assert books.differences(lived.few_days, told) == [], tmp_path

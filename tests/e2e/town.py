@@ -34,7 +34,7 @@ from tests.e2e.homes import LAKE, MILL, ROSA, SHOP_ID, Household, link, move_in,
 from tests.e2e.kills import Kills, Part
 from tests.e2e.outside import SECRET, Bank, Shop
 from tests.e2e.people import Cart, Person
-from tests.e2e.programs import REPLENISH, Program, eventually, free_port, run, simulator
+from tests.e2e.programs import REPLENISH, Apart, Program, eventually, free_port, run, simulator
 
 Broker = Literal["embedded", "mosquitto"]
 Entity = TypeVar("Entity")
@@ -63,6 +63,7 @@ class Town:
         browser: Browser | None = None,
         broker: Broker = "embedded",
         kills: Kills | None = None,
+        apart: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -77,11 +78,15 @@ class Town:
         self.url = f"http://127.0.0.1:{self._web_port}"
         self.bank = Bank(folder, self.url)
         self.shop = Shop(folder, self.url, SHOP_ID, seed)
-        serve = [REPLENISH, "serve", "--data-dir", str(self._data), "--exit-with-parent"]
-        self.gateway = Program("gateway", serve, folder / "gateway.log", answers=False)
+        commands = ("work", "ingest", "web") if apart else ("serve",)
+        self.gateway = Apart(*(self._process(command) for command in commands))
         self._gateway_is_up = threading.Event()
         self._stack = ExitStack()
         self.set_clock(self.now_us)
+
+    def _process(self, command: str) -> Program:
+        words = [REPLENISH, command, "--data-dir", str(self._data), "--exit-with-parent"]
+        return Program(command, words, self.folder / "gateway.log", answers=False)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
