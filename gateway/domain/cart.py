@@ -14,7 +14,8 @@ class CartState(StrEnum):
     """Where a cart stands.
 
     awaiting_approval → approved → held → ordered;
-    or skipped, snoozed, expired, declined (by the payment provider), rejected (by the merchant).
+    or skipped, snoozed, expired, withdrawn (nothing of it is needed any more, or to be had), declined (by the payment
+    provider), rejected (by the merchant).
     """
 
     AWAITING_APPROVAL = "awaiting_approval"
@@ -24,6 +25,7 @@ class CartState(StrEnum):
     SKIPPED = "skipped"
     SNOOZED = "snoozed"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
     DECLINED = "declined"
     REJECTED = "rejected"
 
@@ -73,8 +75,9 @@ class Line:
 class Cart:
     """A proposal to one merchant. `version` grows with every edit, so that nobody approves what they did not see.
 
-    `decide_by_us` and `promised_us` are policy time. `signed` is false when any reading behind it was unsigned or stale
-    at drafting: such a cart always needs a person. `needs_person` says why a mandate did not decide.
+    `decide_by_us` and `promised_us` are policy time, `quoted_us` is when the merchant was last asked for all of it.
+    `signed` is false when any reading behind it was unsigned or stale at drafting: such a cart always needs a person.
+    `needs_person` says why a mandate did not decide.
     """
 
     id: str
@@ -95,6 +98,7 @@ class Cart:
     needs_person: tuple[str, ...]
     note: str
     created_us: int
+    quoted_us: int = 0
 
     @property
     def total_minor(self) -> int:

@@ -66,7 +66,7 @@ def _is_taken_care_of(tx: Transaction, plan: Plan) -> bool:
     return bool(coming) or any(other.id != plan.id for other in others)
 
 
-def end_unneeded(tx: Transaction, cart: Cart, why: str) -> None:
+def withdraw(tx: Transaction, cart: Cart, why: str) -> None:
     """End a waiting cart of which nothing is left to decide; nobody can say yes to it any more."""
-    tx.save(replace(cart, state=CartState.EXPIRED, version=cart.version + 1, note=why))
+    tx.save(replace(cart, state=CartState.WITHDRAWN, version=cart.version + 1, note=why))
     tx.cancel_work("expire", cart.id)

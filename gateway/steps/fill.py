@@ -12,7 +12,7 @@ from gateway.domain.payment import Attempt, AttemptState
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Plan, PlanState, Policy
 from gateway.steps.cart_lines import Filled, Wish, lines_of, wish_of
-from gateway.steps.carts import DECIDE_AGAIN_US, end_unneeded
+from gateway.steps.carts import DECIDE_AGAIN_US, withdraw
 from gateway.steps.freeze import is_frozen
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plan
@@ -126,7 +126,7 @@ def _settle(
     filled = lines_of(tx, cart_id, prepared.account.name, quoted, zone=household.time_zone, now_us=now_us)
     if not filled.lines:
         if before is not None:
-            end_unneeded(tx, before, "nothing of it is to be had at present")
+            withdraw(tx, before, "nothing of it is to be had at present")
         return
     reasons = filled.reasons
     if quote.currency != household.currency:
@@ -210,6 +210,7 @@ def _drafted(
         delivery_price_minor=quote.delivery_price_minor,
         quote_ref=quote.quote_ref,
         promised_us=quote.promised_us,
+        quoted_us=now_us,
         decide_by_us=max(before.decide_by_us or 0, again_us),
         signed=before.signed and signed,
         needs_person=tuple(dict.fromkeys((*before.needs_person, *reasons))),

@@ -31,6 +31,7 @@ class CartRow(Owned, table=True):
     needs_person: Any = json()
     note: str
     created_us: int = big()
+    quoted_us: int = big()
 
 
 class LineRow(Owned, table=True):

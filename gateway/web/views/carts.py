@@ -28,6 +28,7 @@ TITLES = {
     CartState.SKIPPED: "Skipped this time",
     CartState.SNOOZED: "Snoozed",
     CartState.EXPIRED: "Nobody answered",
+    CartState.WITHDRAWN: "Closed, nothing bought",
     CartState.DECLINED: "Payment declined",
     CartState.REJECTED: "The shop did not take it",
 }
@@ -184,7 +185,7 @@ def _promised_us(cart: Cart, now_us: int) -> int | None:
     """Return when the shop would deliver: counted from the quote once sent, from a yes said now while it waits."""
     if cart.promised_us is None or cart.state is not CartState.AWAITING_APPROVAL:
         return cart.promised_us
-    return now_us + max(0, cart.promised_us - cart.created_us)
+    return now_us + max(0, cart.promised_us - (cart.quoted_us or cart.created_us))
 
 
 def _subtitle(cart: Cart, decision: Decision, merchant: str, promised_us: int | None, wording: Wording) -> str:
@@ -200,7 +201,7 @@ def _subtitle(cart: Cart, decision: Decision, merchant: str, promised_us: int | 
         case CartState.SKIPPED | CartState.EXPIRED:
             bought = "is bought" if cart.state is CartState.SKIPPED else "was bought"
             return f"Nothing {bought}; we look again when a level moves"
-        case CartState.DECLINED | CartState.REJECTED if cart.note:
+        case CartState.DECLINED | CartState.REJECTED | CartState.WITHDRAWN if cart.note:
             return cart.note
         case _:
             return merchant

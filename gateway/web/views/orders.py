@@ -14,7 +14,9 @@ from gateway.web.views.stock import grouped
 from gateway.web.wording import Wording, count, listed, money
 
 MAX_PAST = 50
-ENDED_CART_STATES = frozenset({CartState.SKIPPED, CartState.EXPIRED, CartState.DECLINED, CartState.REJECTED})
+ENDED_CART_STATES = frozenset(
+    {CartState.SKIPPED, CartState.EXPIRED, CartState.WITHDRAWN, CartState.DECLINED, CartState.REJECTED}
+)
 
 CART_WORDS = {
     CartState.AWAITING_APPROVAL: "Waiting for your OK",
@@ -24,6 +26,7 @@ CART_WORDS = {
     CartState.SKIPPED: "Skipped",
     CartState.SNOOZED: "Snoozed",
     CartState.EXPIRED: "Nobody answered",
+    CartState.WITHDRAWN: "Closed, nothing bought",
     CartState.DECLINED: "Payment declined",
     CartState.REJECTED: "The shop did not take it",
 }
