@@ -26,6 +26,7 @@ from payments.errors import ConfigError, NotSent, RateLimited
 from payments.money import Money
 
 MAX_METHODS = 10
+MAX_METHODS_EVER = 200
 MOST_MINOR = 100_000_000
 CHANGEABLE = frozenset({MandateState.ACTIVE, MandateState.SUSPENDED, MandateState.EXPIRED})
 
@@ -75,7 +76,10 @@ def link_account(
     with services.unit_of_work.begin() as tx:
         household = tx.get(Household, member.household_id, member.household_id)
         methods = tx.find(PaymentMethod, household.id)
-        if len(methods) >= MAX_METHODS:
+        if (
+            len(methods) >= MAX_METHODS_EVER
+            or sum(one.state is not MethodState.REVOKED for one in methods) >= MAX_METHODS
+        ):
             raise Invalid("account", f"at most {MAX_METHODS} accounts; unlink one first")
         token = _account_token(provider, token, household)
         if provider.capabilities.account is None and _is_linked(methods, adapter_name):

@@ -180,7 +180,9 @@ class Watch:
             for cart_id in list(self.carts)[-MAX_ANSWERED:]
             if cart_id not in present
         ]
-        return (*cards, *(cart for cart in answered if self.page == "orders" or cart.state not in UNDER_WAY))
+        kept = [cart for cart in answered if self.page == "orders" or cart.state not in UNDER_WAY]
+        # Where it was decided on: above what was under way already.
+        return (*(cart for cart in cards if cart.decidable), *kept, *(cart for cart in cards if not cart.decidable))
 
     def _home(self, context: dict[str, Any]) -> dict[str, str]:
         parts = {

@@ -198,11 +198,10 @@ def _subtitle(cart: Cart, decision: Decision, merchant: str, promised_us: int | 
             return f"{merchant}, {'late, was due' if late else 'arrives'} {wording.day(promised_us)}"
         case CartState.SNOOZED if cart.snoozed_until_us is not None:
             return f"We ask again on {wording.day_and_clock(cart.snoozed_until_us)}"
-        case CartState.SKIPPED | CartState.EXPIRED:
-            bought = "is bought" if cart.state is CartState.SKIPPED else "was bought"
-            return f"Nothing {bought}; we look again when a level moves"
-        case CartState.DECLINED | CartState.REJECTED | CartState.WITHDRAWN if cart.note:
-            return cart.note
+        case CartState.SKIPPED:
+            return "Nothing is bought; we look again in a week"
+        case CartState.EXPIRED | CartState.DECLINED | CartState.REJECTED | CartState.WITHDRAWN if cart.note:
+            return f"{cart.note[0].upper()}{cart.note[1:]}"
         case _:
             return merchant
 

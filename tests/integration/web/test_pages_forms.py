@@ -214,6 +214,14 @@ def test_an_account_the_provider_refuses_is_said_at_its_field(web: WebClient) ->
     assert 'value="nobody-7"' in piece
 
 
+def test_wrong_tries_do_not_use_up_the_accounts_a_household_may_link(web: WebClient) -> None:
+    wish = {"adapter": "sandbox", "label": "House", "account": "nobody-7", **LIMITS}
+    for _ in range(12):
+        providers(web).bank.fail("setup_mandate", "decline")
+        assert "at most 10" not in web.post("/money/methods", data=wish, headers=HTML).text
+    assert web.post("/money/methods", data=wish | {"account": "ana-7"}, headers=HTML).status_code == 303
+
+
 @pytest.mark.parametrize(
     ("state", "said"),
     [
