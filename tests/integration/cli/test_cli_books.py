@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from gateway.assembly import Gateway, assemble, make_worker
+from gateway.assembly import Gateway, assemble, make_worker, seal_merchant
 from gateway.cli.processes import Simulator
 from gateway.config import read_settings, write_env_file
 from gateway.domain.approval import Approval
@@ -135,7 +135,7 @@ def with_captured(replenish: Replenish, *, theirs_minor: int = 770) -> None:
     gateway = opened(replenish)
     owner = only_member(gateway)
     with gateway.unit_of_work.begin() as tx:
-        mandate = before_a_payment(tx, owner.household_id)
+        mandate = before_a_payment(gateway, tx, owner.household_id)
         method_id = mandate.payment_method_id
         for row in (
             build(Attempt, payment_method_id=method_id, mandate_id=mandate.id, state=AttemptState.CAPTURED),
@@ -155,13 +155,14 @@ def with_captured(replenish: Replenish, *, theirs_minor: int = 770) -> None:
     gateway.close()
 
 
-def before_a_payment(tx: Transaction, household_id: str) -> Mandate:
+def before_a_payment(gateway: Gateway, tx: Transaction, household_id: str) -> Mandate:
     """Write what an attempt refers to; return the mandate the bank knows."""
     (mandate,) = tx.find(Mandate, household_id)
-    needed = {MerchantAccount, Supply, PackOption, Forecast, Plan, Cart}
+    tx.add(build(MerchantAccount, secret_sealed=seal_merchant(gateway.vault, "the shop's")))
+    needed = {Supply, PackOption, Forecast, Plan, Cart}
     approval = build(Approval, payment_method_id=mandate.payment_method_id, mandate_id=mandate.id, member_id=None)
     for row in [*(one for one in whole_story() if type(one) in needed), approval]:
-        tx.add(replace(row, household_id=household_id) if hasattr(row, "household_id") else row)
+        tx.add(replace(row, household_id=household_id))
     return mandate
 
 
@@ -191,7 +192,7 @@ def test_a_payment_nobody_could_judge_is_listed_and_settled_as_the_bank_says(wit
     gateway = opened(with_bank)
     owner = only_member(gateway)
     with gateway.unit_of_work.begin() as tx:
-        mandate = before_a_payment(tx, owner.household_id)
+        mandate = before_a_payment(gateway, tx, owner.household_id)
         looked_at = {"payment_method_id": mandate.payment_method_id, "mandate_id": mandate.id}
         for row in (
             build(Attempt, **looked_at, state=AttemptState.MANUAL_REVIEW),
