@@ -136,6 +136,7 @@ def device_add(
         if credentials is not None and identity is not None:
             _keep_credentials(credentials, provisioned, identity)
     say(f"Device:      {added.id}  (its user name and client id too)")
+    say(f"Broker:      {gateway.settings.mqtt_host}:{gateway.settings.mqtt_port}")
     say(f"Topic:       {build_topic(added.id, 'telemetry')}")
     say(f"Secret:      {provisioned.secret}")
     if identity is not None:
