@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -50,6 +51,13 @@ class NotWritable(Exception):
     def __init__(self, data_dir: Path) -> None:
         super().__init__(f"the data directory {data_dir} cannot be written; check its owner and its disk")
         self.data_dir = data_dir
+
+
+class NoBrokerSecret(Exception):
+    """An external broker lets nobody in without a secret, and there is none by default."""
+
+    def __init__(self) -> None:
+        super().__init__("the gateway has no secret at its broker; set REPLENISH_MQTT_SECRET")
 
 
 class NewerDatabase(NotInitialised):
@@ -132,8 +140,15 @@ def assemble(settings: Settings) -> Gateway:
         providers=providers,
         merchants=merchants,
         services=services,
-        queue=WorkQueue(engine, new_id(), clock.wall_us),
+        queue=WorkQueue(
+            engine, new_id(), clock.wall_us, place=f"{socket.gethostname()}:{settings.data_dir.resolve()}/"
+        ),
     )
+
+
+def _place(settings: Settings) -> str:
+    """Return where this process works: what no other machine and no other data directory on this one is called."""
+    return f"{socket.gethostname()}:{settings.data_dir.resolve()}/"
 
 
 def _open_vault(settings: Settings) -> Vault:
@@ -201,6 +216,8 @@ def make_intake(gateway: Gateway) -> EmbeddedIntake | SessionIntake:
         return EmbeddedIntake(
             inbox, DeviceCredentials(gateway), gateway.clock, host=settings.mqtt_host, port=settings.mqtt_port
         )
+    if not settings.mqtt_secret.get_secret_value():
+        raise NoBrokerSecret
     return SessionIntake(
         inbox,
         DeviceCredentials(gateway),

@@ -34,6 +34,10 @@ def measure_claim(ground: Ground) -> Figures:
     finally:
         gateway.close()
     figures["ms_an_fsync"] = 1000 / fsyncs_per_second(ground.directory, FSYNC_S)
+    for name in [name for name in figures if name.startswith("ms_a_claim")]:
+        figures[name.replace("ms_a_claim", "fsyncs_in_the_time_of_a_claim")] = float(figures[name]) / float(
+            figures["ms_an_fsync"]
+        )
     first, last = (float(figures[f"ms_a_claim_among_{number}"]) for number in (WAITING[0], WAITING[-1]))
     figures["times_dearer_among_a_thousand_times_as_many"] = last / first
     return figures

@@ -9,7 +9,7 @@ from pydantic_settings import SettingsError
 from sqlalchemy.exc import DatabaseError
 
 from devices.errors import DeviceError
-from gateway.assembly import NotInitialised, NotWritable
+from gateway.assembly import NoBrokerSecret, NotInitialised, NotWritable
 from gateway.cli import bench, demo, ledger, merchant, operate, payments, people, quarantine, simulate
 from gateway.cli.terminal import CommandFailed, say_error
 from gateway.config import Settings
@@ -22,6 +22,7 @@ from payments.errors import PaymentError
 
 EXPECTED = (
     CommandFailed,
+    NoBrokerSecret,
     NotInitialised,
     NotWritable,
     DomainError,

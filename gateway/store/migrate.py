@@ -16,13 +16,13 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def upgrade(engine: Engine) -> None:
-    """Apply every migration that is missing: all of them or, when it is interrupted, none."""
+def upgrade(engine: Engine, to: str = "head") -> None:
+    """Apply every migration that is missing up to a version: all of them or, when it is interrupted, none."""
     with engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             # The engine leaves transactions to us, and every statement would be a commit of its own.
             connection.execute(text("BEGIN IMMEDIATE"))
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), to)
 
 
 def versions(engine: Engine) -> tuple[str | None, str | None]:

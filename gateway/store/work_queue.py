@@ -31,12 +31,16 @@ class Waiting:
 
 
 class WorkQueue:
-    """Leases over rows of work. Several workers share it; each claim raises the row's fence."""
+    """Leases over rows of work. Several workers share it; each claim raises the row's fence.
 
-    def __init__(self, engine: Engine, holder: str, wall_us: Callable[[], int]) -> None:
+    `place` is where this worker runs: a data directory on a machine. Its name begins the holder of each lease.
+    """
+
+    def __init__(self, engine: Engine, holder: str, wall_us: Callable[[], int], *, place: str = "") -> None:
         self._engine = engine
-        self._holder = holder
+        self._holder = f"{place}{holder}"
         self._wall_us = wall_us
+        self._place = place
 
     def claim(
         self, now_us: int, *, limit: int, per_household: int, besides: frozenset[str] = frozenset()
@@ -140,13 +144,14 @@ class WorkQueue:
         return [_item(row) for row in sorted(connection.execute(lease).all(), key=lambda row: order[row.id])]
 
     def end_leases(self) -> None:
-        """Free all that is leased: for a process that has the work to itself and has just begun, as after a kill.
+        """Free all that is leased at this place: for its first worker, which has just begun, as after a kill.
 
         Should a worker live after all, the fence refuses what it brings, and what it asked outside is asked again
         under the same key.
         """
         with self._engine.begin() as connection:
-            connection.execute(update(_work).where(_work.c.lease_until_wall_us > 0).values(lease_until_wall_us=0))
+            here = _work.c.lease_holder.startswith(self._place, autoescape=True)
+            connection.execute(update(_work).where(_work.c.lease_until_wall_us > 0, here).values(lease_until_wall_us=0))
 
     def is_idle(self, now_us: int, *, besides: frozenset[str]) -> bool:
         """Say whether no work but these steps is due at this time, leased or waiting for real time included."""

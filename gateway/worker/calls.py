@@ -64,7 +64,13 @@ class Calls:
         with self._changed:
             self._underway[item.id] = Underway(item, wall_us)
         # A daemon: a call that hangs must not keep the process from ending; its lease runs out.
-        threading.Thread(target=self._run, args=(item, run), name=f"call-{item.step}", daemon=True).start()
+        thread = threading.Thread(target=self._run, args=(item, run), name=f"call-{item.step}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has no more threads: the place is free again, and the lease runs out
+            with self._changed:
+                del self._underway[item.id]
+            raise
 
     def underway(self) -> list[Underway]:
         """Return what is in a place now."""

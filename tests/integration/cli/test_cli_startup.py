@@ -15,7 +15,7 @@ from devices import Identity, Reading, RealClock, Report
 from devices.client import Broker, DeviceClient
 from devices.errors import OutboxNotDrained
 from gateway.assembly import assemble, seal_merchant
-from gateway.cli.locks import alone
+from gateway.cli.locks import alone, beside_other_workers
 from gateway.cli.terminal import CommandFailed
 from gateway.config import read_settings
 from gateway.domain.records import MerchantAccount
@@ -190,3 +190,21 @@ def test_on_a_full_disk_nothing_is_acknowledged_that_is_not_stored_and_nothing_i
     assert intake.stop() == 0
     with SqliteInbox(inbox_path) as inbox:
         assert len({row.seq for row in inbox.read_after(0, 10_000) if row.kind == "telemetry"}) == 600
+
+
+def test_only_the_first_worker_on_a_data_directory_frees_what_a_killed_one_had_leased(tmp_path: Path) -> None:
+    freed: list[str] = []
+    with beside_other_workers(tmp_path, lambda: freed.append("first")):
+        with beside_other_workers(tmp_path, lambda: freed.append("second")):
+            assert freed == ["first"]
+        with beside_other_workers(tmp_path, lambda: freed.append("third")):
+            assert freed == ["first"]
+    with beside_other_workers(tmp_path, lambda: freed.append("next")):
+        assert freed == ["first", "next"]
+
+
+def test_an_external_broker_is_not_tried_without_a_secret(
+    installed: Replenish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPLENISH_MQTT_BROKER", "external")
+    assert installed.refused("ingest") == "the gateway has no secret at its broker; set REPLENISH_MQTT_SECRET"

@@ -238,6 +238,32 @@ def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
     assert differences == []
 
 
+def test_what_the_first_version_wrote_is_still_there_after_every_migration(tmp_path: Path) -> None:
+    engine = open_engine(sqlite_url(tmp_path))
+    migrate.upgrade(engine, "0001")
+    with engine.connect() as connection:
+        connection.execute(text("BEGIN IMMEDIATE"))
+        connection.execute(
+            text(
+                "INSERT INTO household (id, household_id, name, time_zone, currency, created_us)"
+                " VALUES ('old', 'old', 'Old Street', 'UTC', 'EUR', 7)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO work (id, step, household_id, subject_id, due_us, not_before_wall_us,"
+                " lease_until_wall_us, lease_holder, fence, generation, tries, last_error)"
+                " VALUES ('w', 'place', 'old', 'cart', 7, 0, 0, '', 3, 0, 0, '')"
+            )
+        )
+        connection.commit()
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM household")).all() == [("Old Street",)]
+        assert connection.execute(text("SELECT fence, counterpart FROM work")).all() == [(3, "")]
+    engine.dispose()
+
+
 def test_to_migrate_twice_changes_nothing(tmp_path: Path) -> None:
     engine = open_engine(sqlite_url(tmp_path))
     schemas = []
