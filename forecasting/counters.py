@@ -7,7 +7,17 @@ unknown, while the use is counted all the same.
 
 from dataclasses import replace
 
-from forecasting.tracker import Consumption, LevelTracker, Outcome, Pending, Refill, Settled, anchored, rejected
+from forecasting.tracker import (
+    Consumption,
+    LevelTracker,
+    Outcome,
+    Pending,
+    Refill,
+    Settled,
+    anchored,
+    forgotten,
+    rejected,
+)
 
 _FULL_SD_SHARE = 0.03  # packs differ
 _RESTART_SD_SHARE = 0.05  # what may have been used unseen while a thing started anew
@@ -45,7 +55,7 @@ def track_increment(tracker: LevelTracker, at_us: int, quantity: float, *, gap: 
         return rejected(tracker, "more used than fits")
     tracker = replace(tracker, rubbish_run=0, readings=tracker.readings + 1)
     if gap:
-        lost = replace(tracker, level=None, level_variance=0.0, level_us=None, floor=None, base_us=at_us)
+        lost = replace(forgotten(tracker), base_us=at_us)
         return lost, Outcome("unknown", "increments before it were lost, so the level is not known")
     return _use(tracker, at_us, quantity)
 
@@ -93,14 +103,9 @@ def _resolve(
         filled, onwards = _count(filled, at_us, quantity)
         return filled, replace(onwards, refill=outcome.refill, settled=settled)
     based = replace(
-        tracker,
+        forgotten(tracker),
         counter=pending.quantity,
         base_us=pending.first_us,
-        pending=None,
-        level=None,
-        level_variance=0.0,
-        level_us=None,
-        floor=None,
         readings=tracker.readings + pending.count,
     )
     based, outcome = _count(based, at_us, quantity)

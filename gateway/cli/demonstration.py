@@ -126,7 +126,7 @@ class Demonstration:
         if not story.history_done:
             return (
                 f"The first start: a pretend household lives through {story.days} days, and on until an order waits "
-                "for you. That takes a minute or two on an ordinary machine; later starts take seconds."
+                "for you. Sixty days take a minute or two on an ordinary machine; later starts take seconds."
             )
         at = datetime.fromtimestamp(ClockFile(self._clock_path).now_us() / SECOND_US, UTC)
         return f"Going on where it stopped, on {at:%A %d %B %Y, %H:%M} UTC."

@@ -132,6 +132,13 @@ def test_a_counter_goes_on_from_a_correction() -> None:
     assert outcome.refill is None
 
 
+def test_a_correction_is_over_when_increments_were_lost_and_nobody_knows_the_level() -> None:
+    tracker, _ = correct_level(start_tracking("increment", capacity=1000.0), START_US, 400.0)
+    tracker, outcome = track(tracker, Reading(START_US + HOUR_US, 20.0, gap=True))
+    assert outcome.verdict == "unknown"
+    assert (left(tracker), tracker.corrected_us) == (None, None)
+
+
 def words(tracker: LevelTracker, *told: tuple[float, Ordinal]) -> tuple[LevelTracker, list[Outcome]]:
     outcomes = []
     for day, word in told:
