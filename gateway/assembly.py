@@ -4,7 +4,6 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from gateway.config import Settings
 from gateway.domain.payment import PaymentMethod
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import DAY_US, SECOND_US
-from gateway.domain.stock import Device, DeviceState
 from gateway.intake import EmbeddedIntake, SessionIntake
 from gateway.intake.mosquitto import GATEWAY_USER
 from gateway.merchants import InstalledMerchants
 from gateway.steps.ports import Clock, Services
 from gateway.store import migrate
 from gateway.store.adapter_context import InstalledProviders
+from gateway.store.credentials import DeviceCredentials
 from gateway.store.engine import open_engine
 from gateway.store.inbox import SqliteInbox
 from gateway.store.unit_of_work import SqlUnitOfWork
@@ -212,21 +211,13 @@ def make_intake(gateway: Gateway) -> EmbeddedIntake | SessionIntake:
     settings = gateway.settings
     # A connection of its own: the intake alone writes, and never waits for a reader's lock.
     inbox = SqliteInbox(settings.inbox_path)
+    credentials, host, port = DeviceCredentials(gateway.unit_of_work), settings.mqtt_host, settings.mqtt_port
     if settings.mqtt_broker == "embedded":
-        return EmbeddedIntake(
-            inbox, DeviceCredentials(gateway), gateway.clock, host=settings.mqtt_host, port=settings.mqtt_port
-        )
-    if not settings.mqtt_secret.get_secret_value():
+        return EmbeddedIntake(inbox, credentials, gateway.clock, host=host, port=port)
+    secret = settings.mqtt_secret.get_secret_value()
+    if not secret:
         raise NoBrokerSecret
-    return SessionIntake(
-        inbox,
-        DeviceCredentials(gateway),
-        gateway.clock,
-        host=settings.mqtt_host,
-        port=settings.mqtt_port,
-        username=GATEWAY_USER,
-        secret=settings.mqtt_secret.get_secret_value(),
-    )
+    return SessionIntake(inbox, credentials, gateway.clock, host=host, port=port, username=GATEWAY_USER, secret=secret)
 
 
 def make_web(gateway: Gateway) -> uvicorn.Server:
@@ -262,27 +253,6 @@ def not_ready(gateway: Gateway) -> tuple[str, ...]:
     if have != want:
         return (f"The database is at version {have}, this program needs {want}.",)
     return () if inspect(gateway.engine).has_table("household") else ("The database is empty.",)
-
-
-class DeviceCredentials:
-    """The port of the brokers to the devices on record: who may connect now."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._unit_of_work = gateway.unit_of_work
-
-    def __call__(self, device_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the secret hashes of those of these devices that may connect."""
-        with self._unit_of_work.read() as tx:
-            devices = tx.find(Device, None, id=frozenset(device_ids))
-        return {device.id: device.secret_hash for device in devices if device.state is not DeviceState.REMOVED}
-
-    def everyone(self) -> list[tuple[str, str]]:
-        """Return (device id, secret hash) of all that may connect, for a broker's own password file."""
-        with self._unit_of_work.read() as tx:
-            return [
-                (device.id, device.secret_hash)
-                for device in tx.every(Device, None, state=frozenset({DeviceState.ACTIVE, DeviceState.FROZEN}))
-            ]
 
 
 def configure_logging(settings: Settings) -> None:

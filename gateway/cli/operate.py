@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from devices.provisioning import hash_secret
-from gateway.assembly import DeviceCredentials, Gateway, make_intake, make_web, make_worker
+from gateway.assembly import Gateway, make_intake, make_web, make_worker
 from gateway.cli.doctor import findings
 from gateway.cli.findings import Weight
 from gateway.cli.installation import initialise
@@ -20,6 +20,7 @@ from gateway.cli.locks import alone, beside_other_workers
 from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, out, say, settings_for
 from gateway.intake import EmbeddedIntake, SessionIntake, mosquitto
 from gateway.intake.mosquitto import GATEWAY_USER
+from gateway.store.credentials import DeviceCredentials
 
 broker = typer.Typer(help="A broker of its own beside the gateway.", no_args_is_help=True)
 BACKLOG = 512
@@ -112,7 +113,7 @@ def broker_mosquitto(
         _stop_on_signals(stopping.set)
         err.print(f"Mosquitto on 127.0.0.1:{port}; its files are in {directory}")
         with says_when_stopped():
-            mosquitto.run(directory, DeviceCredentials(gateway).everyone, gateway_hash, port, stopping)
+            mosquitto.run(directory, DeviceCredentials(gateway.unit_of_work).everyone, gateway_hash, port, stopping)
 
 
 @contextmanager

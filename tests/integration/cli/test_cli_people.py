@@ -8,11 +8,12 @@ import pytest
 
 from devices.identity import Identity
 from devices.provisioning import verify_secret
-from gateway.assembly import DeviceCredentials, assemble
+from gateway.assembly import assemble
 from gateway.config import read_settings
 from gateway.domain.access import ApiToken
 from gateway.domain.household import Household
 from gateway.domain.stock import Device
+from gateway.store.credentials import DeviceCredentials
 from gateway.store.unit_of_work import MAX_FOUND
 from gateway.web.sessions import digest
 from tests.builders import build
@@ -37,7 +38,7 @@ def test_no_device_is_left_out_of_a_list_or_of_a_brokers_password_file(
         (household,) = tx.find(Household, None, name="Rosa Street 12")
         for number in range(MAX_FOUND + 1):
             tx.add(build(Device, id=f"fridge-{number:05}", household_id=household.id))
-    assert len(DeviceCredentials(gateway).everyone()) == MAX_FOUND + 1
+    assert len(DeviceCredentials(gateway.unit_of_work).everyone()) == MAX_FOUND + 1
     gateway.close()
     listed = installed("device", "list").lines
     assert len(listed) == MAX_FOUND + 1
