@@ -15,7 +15,10 @@ class DeviceState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A thing that reports. `id` is also its topic, user name and client id; `public_key` is Ed25519, raw, in hex."""
+    """A thing that reports. `id` is also its topic, user name and client id; `public_key` is Ed25519, raw, in hex.
+
+    One that `has_signed` a message is from then on believed only when it signs.
+    """
 
     id: str
     household_id: str
@@ -29,6 +32,7 @@ class Device:
     owned_until_us: int | None
     online: bool | None = None
     last_seen_us: int | None = None
+    has_signed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

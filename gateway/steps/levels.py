@@ -27,6 +27,7 @@ TRACKED_AS: dict[Measure, Literal["level", "counter", "increment"]] = {
     Measure.INCREMENT: "increment",
     Measure.ORDINAL: "level",
 }
+ACCEPTED = frozenset({Verdict.COUNTED, Verdict.UNCHANGED, Verdict.REFILL})
 AWAITED = frozenset({LineState.SHIPPED, LineState.DELIVERED, LineState.SHORT})
 
 
@@ -73,7 +74,15 @@ def record_reading(tx: Transaction, device: Device, slot: Slot, said: Said, mess
         settle_pending(tx, slot, outcome.settled)
     if late:
         return
-    moved = _save_level(tx, level, tracker, outcome, row, keeps_word=slot.measure is Measure.COUNTER)
+    moved = _save_level(
+        tx,
+        level,
+        tracker,
+        outcome,
+        row,
+        keeps_word=slot.measure is Measure.COUNTER,
+        signed=_rests_on_signed(level, slot, row, is_refill=refill is not None),
+    )
     if refill is not None:
         save_refill(tx, slot, refill, row.id, now_us)
     has_moved = (moved.quantity, moved.state, moved.signed) != (level.quantity, level.state, level.signed)
@@ -227,9 +236,10 @@ def _save_level(
     row: Reading,
     *,
     keeps_word: bool,
+    signed: bool,
 ) -> Level:
     stretches = (*level.consumed, *((one.used, one.from_us, one.to_us) for one in outcome.consumed))
-    counted = row.verdict in {Verdict.COUNTED, Verdict.UNCHANGED, Verdict.REFILL}
+    counted = row.verdict in ACCEPTED
     moved = replace(
         with_tracker(level, tracker),
         # Between two words a counter keeps the last one: only a change of word says something of its level.
@@ -238,11 +248,26 @@ def _save_level(
         as_of_us=max(level.as_of_us, row.at_us),
         epoch=max(row.epoch, level.epoch or 0),
         reading_id=row.id if counted or level.reading_id is None else level.reading_id,
-        signed=row.signed if counted else level.signed,
+        signed=signed,
         by_hand=tracker.corrected_us is not None,
     )
     tx.save(moved)
     return moved
+
+
+def _rests_on_signed(level: Level, slot: Slot, row: Reading, *, is_refill: bool) -> bool:
+    """Say whether all that the level now rests on was signed.
+
+    A count goes on from what was known: what nobody signed stays in it until something signed says anew what is left.
+    """
+    if row.verdict not in ACCEPTED:
+        return level.signed
+    if not row.signed or level.signed or level.quantity is None or is_refill:
+        return row.signed
+    if row.quantity is None:
+        return slot.measure is Measure.ORDINAL or row.verdict is Verdict.COUNTED
+    emptied = slot.measure is Measure.COUNTER and row.state == "empty" != level.state
+    return slot.measure is Measure.LEVEL or emptied
 
 
 def settle_pending(tx: Transaction, slot: Slot, settled: forecasting.Settled) -> None:

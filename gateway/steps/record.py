@@ -30,6 +30,8 @@ BATCH = 500
 FUTURE_LIMIT_US = DAY_US
 SEQUENCE_JUMP_LIMIT = 1_000_000
 MAX_GAP_RANGES = 256
+MAX_EPOCHS = 16
+"""Of one device: what is older is no longer counted, since nobody could say whether it was counted before."""
 BEFORE_FIRST = -1
 LAST_FIRST = 1  # an epoch may begin at 0 or at 1
 
@@ -86,16 +88,18 @@ def _record_row(tx: Transaction, row: InboxRow, now_us: int) -> None:
             tx.save(replace(device, online=decode_status(row.payload)))
             return
         opened = _open(device, row)
+        begins_to_sign = opened.signature == "valid" and not device.has_signed
         report = decode_report(opened.body, opened.content_type)
         at_us = _instant(report, row, device)
         slots = _slots(tx, device, report)
-        counted = _count_once(tx, device, opened, report)
+        counted = _count_once(tx, device, opened, report, begins_to_sign=begins_to_sign)
         if counted is None:
             return  # counted before: a repeat changes nothing
     except (BadInput, _Refused) as refused:
         quarantine(tx, row, device, reason=refused.reason, detail=refused.detail)
         return
-    tx.save(replace(device, last_seen_us=max(device.last_seen_us or 0, row.received_at_us)))
+    last_seen_us = max(device.last_seen_us or 0, row.received_at_us)
+    tx.save(replace(device, last_seen_us=last_seen_us, has_signed=device.has_signed or begins_to_sign))
     message = Message(
         row=row,
         epoch=opened.epoch,
@@ -122,8 +126,12 @@ def _registered(device: Device | None) -> Device:
 
 
 def _open(device: Device, row: InboxRow) -> Opened:
+    """Open the message; raises for one nobody signed of a device that can: who has its connection has not its key."""
     key = None if device.public_key is None else PublicKey.from_hex(device.public_key)
-    return open_envelope(row.payload, device.id, key)
+    opened = open_envelope(row.payload, device.id, key)
+    if opened.signature == "unsigned" and device.has_signed:
+        raise _Refused("unsigned", "it has signed before; a message without a signature is not believed")
+    return opened
 
 
 def _instant(report: Report, row: InboxRow, device: Device) -> int:
@@ -161,30 +169,69 @@ def _fits(unit: str, slot_unit: str) -> bool:
     return True
 
 
-def _count_once(tx: Transaction, device: Device, opened: Opened, report: Report) -> _Counted | None:
+def _count_once(
+    tx: Transaction, device: Device, opened: Opened, report: Report, *, begins_to_sign: bool
+) -> _Counted | None:
     """Note (device, epoch, seq) as counted; None when it was counted before."""
     of_epoch = tx.find(Sequence, device.household_id, device_id=device.id, epoch=opened.epoch)
     before = of_epoch[0] if of_epoch else None
+    if begins_to_sign:
+        return _begin_to_sign(tx, device, opened, report, before)
     if before is None:
-        spoke_before = bool(tx.find(Sequence, device.household_id, device_id=device.id, newest=1))
-        before = Sequence(
-            id=tx.new_id(),
-            household_id=device.household_id,
-            device_id=device.id,
-            epoch=opened.epoch,
-            watermark=BEFORE_FIRST,
-            ranges=(),
-        )
-        tx.add(_advance(before, opened.seq, report.lost))
+        spoke_before = _begin_epoch(tx, device, opened, report)
         # A device raises its epoch when it cannot prove what it said last.
         return _Counted(gap=spoke_before or opened.seq > LAST_FIRST, newest=True)
-    if opened.seq <= before.watermark or contains(before.ranges, opened.seq):
+    if _is_counted(before, opened.seq):
         return None
     last = before.ranges[-1][1] if before.ranges else before.watermark
     if opened.seq > last + SEQUENCE_JUMP_LIMIT:
         raise _Refused("sequence-jump", f"{opened.seq} after {last}")
     tx.save(_advance(before, opened.seq, report.lost))
     return _Counted(gap=_has_gap(before, opened.seq, report.lost), newest=opened.seq > last)
+
+
+def _begin_to_sign(
+    tx: Transaction, device: Device, opened: Opened, report: Report, before: Sequence | None
+) -> _Counted:
+    """Count a device's first signed message, and begin its numbers anew.
+
+    Those that were counted before may be another's, who had its connection and not its key: they may not swallow what
+    it signs. Where they do not lead up to this message, there is a gap.
+    """
+    unsigned = tx.find(Sequence, device.household_id, device_id=device.id)
+    for sequence in unsigned:
+        tx.remove(sequence)
+    _begin_epoch(tx, device, opened, report)
+    follows = (
+        before is not None and not _is_counted(before, opened.seq) and not _has_gap(before, opened.seq, report.lost)
+    )
+    return _Counted(gap=not follows and (bool(unsigned) or opened.seq > LAST_FIRST), newest=True)
+
+
+def _begin_epoch(tx: Transaction, device: Device, opened: Opened, report: Report) -> bool:
+    """Begin to count an epoch, and forget the oldest of too many; returns whether there were others.
+
+    Raises for an epoch before all that are kept.
+    """
+    kept = sorted(tx.find(Sequence, device.household_id, device_id=device.id), key=lambda one: one.epoch)
+    if len(kept) >= MAX_EPOCHS:
+        if opened.epoch < kept[0].epoch:
+            raise _Refused("old-epoch", f"{opened.epoch} is before the {MAX_EPOCHS} newest; it may have been counted")
+        tx.remove(kept[0])
+    begun = Sequence(
+        id=tx.new_id(),
+        household_id=device.household_id,
+        device_id=device.id,
+        epoch=opened.epoch,
+        watermark=BEFORE_FIRST,
+        ranges=(),
+    )
+    tx.add(_advance(begun, opened.seq, report.lost))
+    return bool(kept)
+
+
+def _is_counted(sequence: Sequence, seq: int) -> bool:
+    return seq <= sequence.watermark or contains(sequence.ranges, seq)
 
 
 def _advance(sequence: Sequence, seq: int, lost: Ranges) -> Sequence:

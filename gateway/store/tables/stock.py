@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from gateway.store.tables.columns import ID_LENGTH, Owned, big, json, maybe_big, octets, of, of_household
@@ -21,6 +21,7 @@ class DeviceRow(Owned, table=True):
     owned_until_us: int | None = maybe_big()
     online: bool | None = None
     last_seen_us: int | None = maybe_big()
+    has_signed: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class SequenceRow(Owned, table=True):
