@@ -18,7 +18,7 @@ from gateway.config import Settings
 from gateway.domain.payment import PaymentMethod
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import DAY_US, SECOND_US
-from gateway.intake import EmbeddedIntake, SessionIntake
+from gateway.intake import CommandSender, EmbeddedIntake, SessionIntake
 from gateway.intake.mosquitto import GATEWAY_USER
 from gateway.merchants import InstalledMerchants
 from gateway.steps.ports import Clock, Services
@@ -218,6 +218,11 @@ def make_intake(gateway: Gateway) -> EmbeddedIntake | SessionIntake:
     if not secret:
         raise NoBrokerSecret
     return SessionIntake(inbox, credentials, gateway.clock, host=host, port=port, username=GATEWAY_USER, secret=secret)
+
+
+def make_command_sender(gateway: Gateway, intake: EmbeddedIntake | SessionIntake) -> CommandSender:
+    """Return what sends members' commands by this intake, while its `with` block runs."""
+    return CommandSender(intake, gateway.unit_of_work, gateway.clock)
 
 
 def make_web(gateway: Gateway) -> uvicorn.Server:

@@ -9,6 +9,7 @@ from devices.identity import Identity
 from gateway.domain.access import ApiToken, Operator, Session, SignInLink
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState, Line
+from gateway.domain.command import Command, CommandKind, CommandState
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.order import LineState, Order, OrderLine, OrderState, Shipment, ShipmentState
 from gateway.domain.payment import (
@@ -115,6 +116,16 @@ DEFAULTS: dict[type[Any], dict[str, Any]] = {
         "owned_until_us": None,
         "online": True,
         "last_seen_us": None,
+    },
+    Command: {
+        "id": "command",
+        "device_id": "fridge",
+        "kind": CommandKind.REPORT_NOW,
+        "state": CommandState.WAITING,
+        "by": "ana",
+        "asked_us": START_US,
+        "asked_wall_us": START_US,
+        "ended_us": None,
     },
     Sequence: {"id": "sequence", "device_id": "fridge", "epoch": 1, "watermark": 40, "ranges": ((42, 44), (47, 47))},
     Supply: {
@@ -516,6 +527,7 @@ IN_ORDER: tuple[type[Any], ...] = (
     Message,
     Act,
     Device,
+    Command,
     Sequence,
     Supply,
     Policy,

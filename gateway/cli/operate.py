@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from devices.provisioning import hash_secret
-from gateway.assembly import Gateway, make_intake, make_web, make_worker
+from gateway.assembly import Gateway, make_command_sender, make_intake, make_web, make_worker
 from gateway.cli.doctor import findings
 from gateway.cli.findings import Weight
 from gateway.cli.installation import initialise
@@ -143,12 +143,16 @@ def says_when_stopped(how_to_go_on: str = "") -> Iterator[None]:
 
 @contextmanager
 def running_intake(gateway: Gateway) -> Iterator[EmbeddedIntake | SessionIntake]:
-    """Take messages in while the block runs, alone: two would take each other's session at a broker."""
+    """Take messages in and send commands while the block runs.
+
+    Alone: two would take each other's session at a broker.
+    """
     with alone(gateway.settings.data_dir, "ingest", "another intake"):
         intake = make_intake(gateway)
         intake.start()
         try:
-            yield intake
+            with make_command_sender(gateway, intake):
+                yield intake
         finally:
             intake.stop()
 

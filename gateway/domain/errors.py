@@ -4,6 +4,7 @@ DomainError
 ├── NotFound          the household has no such thing (or it is another household's)
 ├── NotAllowed        this member's role may not do that
 ├── Conflict          the thing has moved on: its state no longer permits the act
+├── TooOften          it was done as often as it may be for now
 └── Invalid           the wish itself is wrong: a quantity, a price, an empty name
 
 Every exception carries its facts as attributes; the web turns them into problem+json in one place.
@@ -41,6 +42,16 @@ class Conflict(DomainError):
         self.subject_id = subject_id
         self.state = state
         self.act = act
+
+
+class TooOften(DomainError):
+    """It was done as often as it may be; `retry_after_s` seconds later it may be done again."""
+
+    def __init__(self, act: str, most: str, retry_after_s: int) -> None:
+        super().__init__(f"Cannot {act} again yet: at most {most}. Try again in {-(-retry_after_s // 60)} min.")
+        self.act = act
+        self.most = most
+        self.retry_after_s = retry_after_s
 
 
 class Invalid(DomainError):

@@ -58,7 +58,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """What a person did by hand to a household's money or orders, and why; append-only.
+    """What a person did by hand to a household's money, orders or devices, and why; append-only.
 
     `by` is "operator" or a member's id, `verb` the act, `subject` what it was done to, such as operations/<id>.
     `evidence` is what the provider or shop said when it was asked just before.

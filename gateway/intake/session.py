@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -17,7 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from devices.errors import BadTopic
+from devices.control import decode_status
+from devices.errors import BadInput, BadTopic
 from devices.topics import ROOT, build_topic, parse_topic
 from gateway.intake.answers import acknowledgements
 from gateway.intake.batcher import Batcher
@@ -68,6 +70,7 @@ class SessionIntake:
         self._connection = 0
         self._connection_lock = threading.Lock()
         self._subscribed = threading.Event()
+        self._gone: set[str] = set()
         self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=username,
@@ -104,9 +107,10 @@ class SessionIntake:
     def publish_command(self, device_id: str, payload: bytes) -> bool:
         """Send to the device's command topic by way of the broker; False when the broker is not reached.
 
-        A device with a durable session gets it when it comes back, at least once.
+        False as well when the device said that it leaves, or the broker did for it (its last will): nothing is queued.
+        A device that says nothing of itself and has a durable session gets it when it comes back, at least once.
         """
-        if not self._client.is_connected():
+        if not self._client.is_connected() or device_id in self._gone:
             return False
         sent = self._client.publish(build_topic(device_id, "command"), payload, qos=1)
         return sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -186,11 +190,22 @@ class SessionIntake:
         ticket = BrokerMessage(self._connection, message.mid, message.qos)
         try:
             arrival = Arrival(message.topic, bytes(message.payload), self._sender(message.topic))
+            self._note_presence(arrival)
             self._batcher.offer(arrival, ticket)
         except Exception:  # noqa: BLE001 — see below
             # The outermost line of paho's loop: the message is not acknowledged, and comes again with the connection.
             _log.exception("message_not_taken", packet_id=message.mid)
             self._drop()
+
+    def _note_presence(self, arrival: Arrival) -> None:
+        """Remember who is gone; what cannot be read changes nothing. Retained ones come again with each connection."""
+        if arrival.sender is None or parse_topic(arrival.topic).channel != "status":
+            return
+        with suppress(BadInput):
+            if decode_status(arrival.payload):
+                self._gone.discard(arrival.sender)
+            else:
+                self._gone.add(arrival.sender)
 
     def _sender(self, topic: str) -> str | None:
         try:

@@ -12,6 +12,7 @@ from gateway.domain.household import Household, Member
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Device, DeviceState, Measure, PackOption, Slot, Supply
 from gateway.steps.challenge import next_night_us
+from gateway.steps.commands import expire_commands
 from gateway.steps.household import named
 from gateway.steps.levels import level_of, save_refill, settle_pending, with_tracker
 from gateway.steps.ports import Offer, Transaction
@@ -86,6 +87,7 @@ def remove_device(tx: Transaction, member: Member, device_id: str, *, now_us: in
         raise Conflict("device", device_id, device.state, "remove")
     removed = replace(device, state=DeviceState.REMOVED, owned_until_us=now_us)
     tx.save(removed)
+    expire_commands(tx, removed, now_us=now_us)
     slots = [slot for slot in tx.find(Slot, removed.household_id, device_id=device_id) if slot.supply_id is not None]
     for slot in slots:
         tx.save(replace(slot, supply_id=None))

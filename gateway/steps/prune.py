@@ -1,10 +1,12 @@
 """Prune: what is old and no longer needed is forgotten, a bounded batch at a time, so that nothing grows for ever.
 
 Readings, money and orders stay. What goes: messages as they came, once they were recorded long ago; links and sessions
-that let nobody in any more; and notices that were worked on. Quarantined messages have a limit of their own.
+that let nobody in any more; notices that were worked on; and what was asked of devices. Quarantined messages have a
+limit of their own.
 """
 
 from gateway.domain.access import Session, SignInLink
+from gateway.domain.command import Command
 from gateway.domain.records import Notice, NoticeState, WorkItem
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.ports import Services
@@ -14,7 +16,7 @@ EVERYTHING = "everything"
 BATCH = 1_000
 """Rows of a kind at once: the writer is held up for milliseconds."""
 KEEP_ENDED_US = 90 * DAY_US
-"""Ended sessions and notices that are done: to look back after a quarter of a year when something seems strange."""
+"""Ended sessions, done notices, what was asked of devices: to look back when something seems strange."""
 
 
 def prune(item: WorkItem, services: Services) -> None:
@@ -30,9 +32,10 @@ def prune(item: WorkItem, services: Services) -> None:
         sessions = [one for one in tx.find(Session, None, oldest=BATCH) if _is_long_over(one, wall_us)]
         done = tx.find(Notice, None, oldest=BATCH, state=NoticeState.DONE)
         notices = [one for one in done if one.received_us < now_us - KEEP_ENDED_US]
-        for row in (*links, *sessions, *notices):
+        asked = [one for one in tx.find(Command, None, oldest=BATCH) if one.asked_us < now_us - KEEP_ENDED_US]
+        for row in (*links, *sessions, *notices, *asked):
             tx.remove(row)
-        is_more = BATCH in {forgotten, len(links), len(sessions), len(notices)}
+        is_more = BATCH in {forgotten, len(links), len(sessions), len(notices), len(asked)}
         tx.enqueue("prune", None, item.subject_id, due_us=now_us if is_more else now_us + DAY_US)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from types import UnionType
 from typing import Any
 
-from gateway.domain import access, approval, cart, household, order, payment, records, replenishment, stock
+from gateway.domain import access, approval, cart, command, household, order, payment, records, replenishment, stock
 from gateway.store import tables
 
 ROWS: dict[type, type[Any]] = {
@@ -26,6 +26,7 @@ ROWS: dict[type, type[Any]] = {
     stock.Level: tables.LevelRow,
     stock.Refill: tables.RefillRow,
     stock.Quarantined: tables.QuarantinedRow,
+    command.Command: tables.CommandRow,
     replenishment.Policy: tables.PolicyRow,
     replenishment.ForecastState: tables.ForecastStateRow,
     replenishment.Forecast: tables.ForecastRow,

@@ -1,7 +1,8 @@
 """Errors become HTTP here and nowhere else: problem+json (RFC 9457) for programs, a page for people.
 
-DomainError: NotFound 404, NotAllowed 403, Conflict 409, Invalid 422. What a provider or shop could not do: 422, 503
-with Retry-After, or 504 while its outcome is looked up. Wrong requests: 400 to 422. All else is our fault: 500.
+DomainError: NotFound 404, NotAllowed 403, Conflict 409, TooOften 429, Invalid 422. What a provider or shop could not
+do: 422, 503 with Retry-After, or 504 while its outcome is looked up. Wrong requests: 400 to 422. All else is our fault:
+500.
 """
 
 import json
@@ -17,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from gateway.domain.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound
+from gateway.domain.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound, TooOften
 from gateway.steps.ports import MerchantError, MerchantNotSent, MerchantRefused, MerchantUnknown, StoreUnavailable
 from gateway.web.headers import SECURITY_HEADERS
 from payments.errors import InvalidRequest, MoneyError, NotSent, OutcomeUnknown, PaymentError, RateLimited
@@ -179,6 +180,8 @@ def _of_domain(error: DomainError) -> Problem:
             return Problem(403, "not_allowed", "Not allowed", str(error))
         case Conflict(state=state):
             return Problem(409, "conflict", "It has moved on", str(error), state=state)
+        case TooOften(retry_after_s=seconds):
+            return Problem(429, "too_many_requests", "Too often", str(error), retry_after_s=seconds)
         case Invalid(field=field, why=why):
             return Problem(422, "invalid", "Not possible", str(error), errors=((field, why),))
         case _:

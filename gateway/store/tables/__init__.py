@@ -31,6 +31,7 @@ from gateway.store.tables.records import (
 )
 from gateway.store.tables.replenishment import ForecastRow, ForecastStateRow, PlanRow, PolicyRow, SecondOpinionRow
 from gateway.store.tables.stock import (
+    CommandRow,
     DeviceRow,
     LevelRow,
     PackOptionRow,
@@ -50,6 +51,7 @@ __all__ = [
     "ApprovalRow",
     "AttemptRow",
     "CartRow",
+    "CommandRow",
     "CursorRow",
     "DeviceRow",
     "ForecastRow",

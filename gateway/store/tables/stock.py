@@ -1,4 +1,4 @@
-"""Devices and what they hold: slots, supplies, readings, levels, refills, quarantine."""
+"""Devices, what is asked of them and what they hold: slots, supplies, readings, levels, refills, quarantine."""
 
 from typing import Any
 
@@ -141,6 +141,29 @@ class RefillRow(Owned, table=True):
     reading_id: str | None = None
     order_line_id: str | None = None
     from_shelf: float = 0.0
+
+
+class CommandRow(Owned, table=True):
+    __tablename__ = "command"
+    __table_args__ = (
+        of("device", "device_id"),
+        Index("command_by_device", "household_id", "device_id", "id"),
+        # Looked for every second; and whatever races, a device has at most one.
+        Index(
+            "command_waiting",
+            "device_id",
+            unique=True,
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+    device_id: str
+    kind: str
+    state: str
+    by: str
+    asked_us: int = big()
+    asked_wall_us: int = big()
+    ended_us: int | None = maybe_big()
 
 
 class QuarantinedRow(SQLModel, table=True):

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from gateway.domain.access import ApiToken, Session, SignInLink
 from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, Line
+from gateway.domain.command import Command
 from gateway.domain.household import Household, Member
 from gateway.domain.order import Order, OrderLine, Shipment
 from gateway.domain.payment import (
@@ -62,6 +63,7 @@ ENTITIES: dict[str, type[Any]] = {
     "levels": Level,
     "refills": Refill,
     "quarantine": Quarantined,
+    "commands": Command,
     "pruned": Pruned,
     "policies": Policy,
     "forecast_states": ForecastState,

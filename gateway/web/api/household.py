@@ -4,8 +4,11 @@ from fastapi import APIRouter
 
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Device, DeviceState, Quarantined, Supply
+from gateway.steps.commands import ask_to_report
+from gateway.steps.ports import Transaction
 from gateway.web.api.paging import Paged, read_page
 from gateway.web.api.schemas.common import Page, answers, page_of
+from gateway.web.api.schemas.devices import DeviceBody, QuarantineBody
 from gateway.web.api.schemas.examples import (
     DEVICE_EXAMPLE,
     HOUSEHOLD_EXAMPLE,
@@ -13,16 +16,10 @@ from gateway.web.api.schemas.examples import (
     QUARANTINE_EXAMPLE,
     SUPPLY_EXAMPLE,
 )
-from gateway.web.api.schemas.stock import (
-    DeviceBody,
-    HouseholdBody,
-    PlanBody,
-    PolicyBody,
-    QuarantineBody,
-    SupplyBody,
-)
+from gateway.web.api.schemas.stock import HouseholdBody, PlanBody, PolicyBody, SupplyBody
 from gateway.web.identity import ApiMember
-from gateway.web.services import Web
+from gateway.web.services import Web, WebServices
+from gateway.web.views.asking import last_asking
 from gateway.web.views.devices import rows_of
 from gateway.web.views.household import household_header
 from gateway.web.views.stock import Stock, read_stock
@@ -78,17 +75,28 @@ def list_devices(who: ApiMember, web: Web, page: Paged) -> Page[DeviceBody]:
     """List the things that report; removed ones are left out."""
     with web.unit_of_work.read() as tx:
         devices, following = read_page(tx, Device, who.household_id, page, state=LISTED_DEVICES)
-        rows = rows_of(tx, who.household_id, devices, web.clock.now_us())
-    return Page(items=[DeviceBody.of(row) for row in rows], next=following)
+        items = _devices(tx, web, who.household_id, devices)
+    return Page(items=items, next=following)
 
 
 @router.get("/devices/{device_id}", tags=["devices"], responses=answers(DEVICE_EXAMPLE, 404))
 def get_device(who: ApiMember, web: Web, device_id: str) -> DeviceBody:
     """Return one thing that reports."""
     with web.unit_of_work.read() as tx:
-        device = tx.get(Device, who.household_id, device_id)
-        (row,) = rows_of(tx, who.household_id, [device], web.clock.now_us())
-    return DeviceBody.of(row)
+        (body,) = _devices(tx, web, who.household_id, [tx.get(Device, who.household_id, device_id)])
+    return body
+
+
+@router.post("/devices/{device_id}/report-now", tags=["devices"], responses=answers(DEVICE_EXAMPLE, 403, 404, 409, 429))
+def ask_device_to_report(who: ApiMember, web: Web, device_id: str) -> DeviceBody:
+    """Ask a device to say at once what it has left; `asked` of the device then says what became of it.
+
+    One that is not connected is waited for during a minute. A device that does not know the command answers nothing.
+    """
+    with web.unit_of_work.begin() as tx:
+        ask_to_report(tx, who.member, device_id, now_us=web.clock.now_us(), wall_us=web.clock.wall_us())
+        (body,) = _devices(tx, web, who.household_id, [tx.get(Device, who.household_id, device_id)])
+    return body
 
 
 @router.get("/quarantine", tags=["devices"], responses=answers(page_of(QUARANTINE_EXAMPLE)))
@@ -97,6 +105,14 @@ def list_quarantine(who: ApiMember, web: Web, page: Paged) -> Page[QuarantineBod
     with web.unit_of_work.read() as tx:
         found, following = read_page(tx, Quarantined, who.household_id, page)
     return Page(items=[QuarantineBody.of(row) for row in found], next=following)
+
+
+def _devices(tx: Transaction, web: WebServices, household_id: str, devices: list[Device]) -> list[DeviceBody]:
+    now_us, wall_us = web.clock.now_us(), web.clock.wall_us()
+    return [
+        DeviceBody.of(row, last_asking(tx, household_id, row.id, now_us=now_us, wall_us=wall_us))
+        for row in rows_of(tx, household_id, devices, now_us)
+    ]
 
 
 def _supply(stock: Stock, supply: Supply) -> SupplyBody:

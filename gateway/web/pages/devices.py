@@ -1,4 +1,4 @@
-"""Devices: what was heard of them, what could not be counted, adding one, saying what it holds, freezing, removing."""
+"""Devices: what was heard of them and could not be counted; adding, asking, freezing, removing one; what it holds."""
 
 from typing import Annotated
 
@@ -9,12 +9,14 @@ from devices.provisioning import provision
 from devices.topics import build_topic
 from gateway.domain.stock import Device, Slot, Supply
 from gateway.steps import equipment
+from gateway.steps.commands import ask_to_report
 from gateway.steps.household import freeze_device
 from gateway.steps.ports import Transaction
 from gateway.web.pages.forms import shown_on
 from gateway.web.pages.rendering import answer
 from gateway.web.pages.visit import Visiting, back
 from gateway.web.views import device_view, devices_view
+from gateway.web.views.asking import last_asking
 
 router = APIRouter(prefix="/devices")
 
@@ -57,12 +59,13 @@ def add_device(
 @router.get("/{device_id}")
 def device_page(visiting: Visiting, device_id: str) -> Response:
     """One device."""
-    household_id, now_us = visiting.household_id, visiting.now_us
+    household_id, now_us, wall_us = visiting.household_id, visiting.now_us, visiting.wall_us
     return visiting.show(
         "device.html",
         "devices",
         lambda tx: {
             "view": device_view(tx, household_id, device_id, now_us=now_us),
+            "asking": last_asking(tx, household_id, device_id, now_us=now_us, wall_us=wall_us),
             "topic": build_topic(device_id, "telemetry"),
         },
     )
@@ -94,6 +97,15 @@ def assign_slot(
 
     visiting.change(assign)
     return back(f"/devices/{device_id}", "slot")
+
+
+@router.post("/{device_id}/report-now")
+@shown_on(device_page)
+def report_now(visiting: Visiting, device_id: str) -> Response:
+    """Ask it to say at once what it has left."""
+    now_us, wall_us = visiting.now_us, visiting.wall_us
+    visiting.change(lambda tx: ask_to_report(tx, visiting.member, device_id, now_us=now_us, wall_us=wall_us))
+    return back(f"/devices/{device_id}", anchor="asking")
 
 
 @router.post("/{device_id}/freeze")

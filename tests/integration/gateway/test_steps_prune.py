@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.access import Session, SignInLink
+from gateway.domain.command import Command, CommandState
 from gateway.domain.household import Household
 from gateway.domain.records import Notice, NoticeState, Pruned
 from gateway.domain.replenishment import DAY_US
@@ -97,6 +98,18 @@ def test_notices_go_once_they_were_worked_on_long_ago(open_rig: OpenRig) -> None
     )
     prune(rig)
     assert sorted(one.id for one in rig.rows(Notice, None)) == ["new", "refused", "waiting"]
+
+
+def test_what_was_asked_of_a_device_goes_a_quarter_of_a_year_later(open_rig: OpenRig) -> None:
+    old = START_US - KEEP_ENDED_US - 1
+    rig = open_rig(
+        *home(),
+        build(Command, id="sent", state=CommandState.SENT, asked_us=old),
+        build(Command, id="expired", state=CommandState.EXPIRED, asked_us=old),
+        build(Command, id="later", state=CommandState.SENT, asked_us=old + 1),
+    )
+    prune(rig)
+    assert [one.id for one in rig.rows(Command)] == ["later"]
 
 
 def test_a_batch_is_bounded_and_the_rest_follows_at_once(open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch) -> None:

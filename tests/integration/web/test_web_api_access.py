@@ -42,6 +42,7 @@ OBJECTS = [
     ("GET", "/api/v1/supplies/supply-coffee"),
     ("GET", "/api/v1/policies/supply-coffee"),
     ("GET", "/api/v1/devices/device-jura"),
+    ("POST", "/api/v1/devices/device-jura/report-now"),
     ("GET", "/api/v1/carts/cart-waiting"),
     ("PATCH", "/api/v1/carts/cart-waiting/lines/line-cart-waiting-coffee"),
     ("POST", "/api/v1/carts/cart-waiting/approve"),

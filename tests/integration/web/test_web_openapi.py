@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import pytest
 from pydantic import TypeAdapter
 
-from gateway.web.api.schemas import carts, common, examples, money, stock
+from gateway.web.api.schemas import carts, common, devices, examples, money, stock
 from tests.fakes import FakeClock, FakeUnitOfWork
 from tests.web_client import WebClient
 
@@ -75,8 +75,8 @@ def test_every_list_is_paged(described: Json) -> None:
         (stock.HouseholdBody, examples.HOUSEHOLD_EXAMPLE),
         (stock.SupplyBody, examples.SUPPLY_EXAMPLE),
         (stock.PolicyBody, examples.POLICY_EXAMPLE),
-        (stock.DeviceBody, examples.DEVICE_EXAMPLE),
-        (stock.QuarantineBody, examples.QUARANTINE_EXAMPLE),
+        (devices.DeviceBody, examples.DEVICE_EXAMPLE),
+        (devices.QuarantineBody, examples.QUARANTINE_EXAMPLE),
         (carts.CartBody, examples.CART_EXAMPLE),
         (carts.OrderBody, examples.ORDER_EXAMPLE),
         (money.PaymentBody, examples.PAYMENT_EXAMPLE),

@@ -93,6 +93,12 @@ DEVICE_EXAMPLE: dict[str, Any] = {
     "silent": False,
     "signed": True,
     "last_seen": "2026-11-24T17:02:00Z",
+    "asked": {
+        "state": "reported",
+        "asked_at": "2026-11-24T17:01:59Z",
+        "sent_at": "2026-11-24T17:01:59Z",
+        "said": "Asked 3 min ago, and it has reported since.",
+    },
     "slots": [
         {
             "id": "01997f00-0000-7000-8000-000000000121",

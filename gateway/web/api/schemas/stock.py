@@ -1,4 +1,4 @@
-"""Household, supplies, forecasts, policies and devices as the API sends them."""
+"""Household, supplies, forecasts, policies and the export as the API sends them."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -7,10 +7,7 @@ from pydantic import Field
 
 from gateway.domain.household import Role
 from gateway.domain.replenishment import Forecast, Plan, Policy
-from gateway.domain.stock import DeviceState, Quarantined
 from gateway.web.api.schemas.common import Answer, moment
-from gateway.web.views.activity import preview
-from gateway.web.views.devices import DeviceRow
 from gateway.web.views.household import HouseholdHeader
 from gateway.web.views.outlook import PlanKind
 from gateway.web.views.supplies import SupplyRow, TileState
@@ -202,89 +199,6 @@ class PolicyBody(Answer):
             approval_days=policy.approval_days,
             decide_hours=policy.decide_hours,
             price_tolerance_percent=policy.price_tolerance_percent,
-        )
-
-
-class SlotBody(Answer):
-    """One consumable place in a device."""
-
-    id: str
-    name: str
-    measure: Literal["level", "counter", "increment", "ordinal"]
-    unit: str
-    capacity: float
-    supply_id: str | None
-
-
-class DeviceBody(Answer):
-    """A thing that reports."""
-
-    id: str
-    name: str
-    kind: str
-    room: str
-    state: DeviceState
-    online: bool | None
-    silent: bool = Field(description="Not heard for two days or more.")
-    signed: bool = Field(description="A public key is registered: its word can be trusted.")
-    last_seen: datetime | None
-    slots: list[SlotBody]
-
-    @classmethod
-    def of(cls, row: DeviceRow) -> "DeviceBody":
-        """Make it from the device's row."""
-        return cls(
-            id=row.id,
-            name=row.name,
-            kind=row.kind,
-            room=row.room,
-            state=row.state,
-            online=row.online,
-            silent=row.silent,
-            signed=row.signed,
-            last_seen=moment(row.last_seen_us),
-            slots=[
-                SlotBody.model_validate(
-                    {
-                        "id": slot.id,
-                        "name": slot.name,
-                        "measure": slot.measure,
-                        "unit": slot.unit,
-                        "capacity": slot.capacity,
-                        "supply_id": slot.supply_id,
-                    }
-                )
-                for slot in row.slots
-            ],
-        )
-
-
-class QuarantineBody(Answer):
-    """A message that could not be counted; `payload` is the beginning of its bytes."""
-
-    id: str
-    device_id: str | None
-    sender: str
-    topic: str
-    reason: str
-    detail: str
-    payload: str
-    size_bytes: int
-    received_at: datetime | None
-
-    @classmethod
-    def of(cls, row: Quarantined) -> "QuarantineBody":
-        """Make it from the quarantined row."""
-        return cls(
-            id=row.id,
-            device_id=row.device_id,
-            sender=row.sender,
-            topic=row.topic,
-            reason=row.reason,
-            detail=row.detail,
-            payload=preview(row.payload),
-            size_bytes=len(row.payload),
-            received_at=moment(row.received_us),
         )
 
 
