@@ -7,18 +7,15 @@ from typing import Literal
 from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, Line
 from gateway.domain.household import Household, Member
-from gateway.domain.order import Shipment
 from gateway.domain.payment import (
     Attempt,
     AttemptState,
-    JournalEntry,
     Operation,
-    OperationKind,
-    OperationState,
 )
 from gateway.domain.replenishment import Forecast, Plan
 from gateway.domain.stock import Device, Reading, Slot, Supply
 from gateway.steps.ports import Transaction
+from gateway.web.views.operations import OperationLink, operation_link
 from gateway.web.views.payments import PaymentRow, payment_row
 from gateway.web.wording import Wording, amount, money
 
@@ -36,43 +33,6 @@ TONES: dict[AttemptState, Tone] = {
     AttemptState.DECLINED: "bad",
     AttemptState.MANUAL_REVIEW: "bad",
 }
-MADE_UNDER_THE_PAYMENT = {OperationKind.AUTHORIZE: "hold", OperationKind.VOID: "release"}
-"""Journals that name the payment, not the operation that asked for them."""
-
-OPERATION_WORDS = {
-    OperationKind.AUTHORIZE: "Hold",
-    OperationKind.CAPTURE: "Debit",
-    OperationKind.VOID: "Release",
-    OperationKind.REFUND: "Refund",
-}
-OPERATION_STATE_WORDS = {
-    OperationState.CREATED: "about to be asked for",
-    OperationState.UNKNOWN: "outcome not known yet",
-    OperationState.PENDING: "pending",
-    OperationState.SUCCEEDED: "done",
-    OperationState.DECLINED: "declined",
-    OperationState.FAILED: "failed",
-    OperationState.MANUAL_REVIEW: "looked at by a person",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationLink:
-    """One request to the provider; `journals` are the ledger entries it made."""
-
-    id: str
-    kind: OperationKind
-    state: OperationState
-    words: str
-    subject: str
-    amount_minor: int
-    amount: str
-    provider_ref: str
-    note: str
-    created_us: int
-    closed_us: int | None
-    when: str
-    journals: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +117,7 @@ def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> Paymen
     payment = payment_row(tx, attempt)
     return PaymentChain(
         payment=payment,
-        operations=tuple(_operation(tx, operation, wording) for operation in operations),
+        operations=tuple(operation_link(tx, operation, wording) for operation in operations),
         approval=_approval(tx, tx.get(Approval, household_id, attempt.approval_id), wording),
         cart_id=cart.id,
         cart_total=money(cart.total_minor, cart.currency),
@@ -174,35 +134,6 @@ def _headline(payment: PaymentRow) -> str:
     if payment.captured_minor:
         return f"{payment.captured} was debited, and this is why"
     return f"{payment.amount}: {payment.words[0].lower()}{payment.words[1:]}"
-
-
-def _operation(tx: Transaction, operation: Operation, wording: Wording) -> OperationLink:
-    household_id = operation.household_id
-    journals = tx.find(JournalEntry, household_id, source_id=operation.id)
-    if operation.kind in MADE_UNDER_THE_PAYMENT and operation.state is OperationState.SUCCEEDED:
-        kind = MADE_UNDER_THE_PAYMENT[operation.kind]
-        journals += tx.find(JournalEntry, household_id, source_id=operation.attempt_id, kind=kind)
-    subject = ""
-    if operation.kind in {OperationKind.CAPTURE, OperationKind.REFUND}:
-        # What is given back names the parcel, then why.
-        shipment = tx.seek(Shipment, household_id, operation.subject_id.partition("/")[0])
-        of_it = "for" if operation.kind is OperationKind.CAPTURE else "of"
-        subject = f"{of_it} the parcel shipped {wording.day(shipment.shipped_us)}" if shipment else ""
-    return OperationLink(
-        id=operation.id,
-        kind=operation.kind,
-        state=operation.state,
-        words=f"{OPERATION_WORDS[operation.kind]}, {OPERATION_STATE_WORDS[operation.state]}",
-        subject=subject,
-        amount_minor=operation.amount_minor,
-        amount=money(operation.amount_minor, operation.currency),
-        provider_ref=operation.provider_ref,
-        note=operation.note,
-        created_us=operation.created_us,
-        closed_us=operation.closed_us,
-        when=wording.day_and_clock(operation.created_us),
-        journals=tuple(entry.id for entry in journals),
-    )
 
 
 def _approval(tx: Transaction, approval: Approval, wording: Wording) -> ApprovalLink:
