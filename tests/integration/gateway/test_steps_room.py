@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from forecasting import amount
 from gateway.domain.errors import Invalid
 from gateway.domain.household import Member
 from gateway.domain.replenishment import DAY_US, Forecast, Plan, Policy
@@ -61,8 +62,10 @@ def test_more_than_the_device_holds_is_said_with_what_to_do(open_rig: OpenRig) -
     rig = planned(open_rig)
     made = rig.rows(Forecast)[0]
     assert (made.reorder_quantity or 0) > made.capacity
-    assert any("more than the 1\u202fl the device holds" in one and "say how much" in one for one in made.advice)
-    assert any("more than the 1\u202fl" in one for one in rig.the(Plan).reasons)
+    assert any(
+        f"more than the {amount(1, 'l')} the device holds" in one and "say how much" in one for one in made.advice
+    )
+    assert any(f"more than the {amount(1, 'l')}" in one for one in rig.the(Plan).reasons)
 
 
 def test_with_little_room_the_service_level_that_can_be_held_is_said(open_rig: OpenRig) -> None:
@@ -72,7 +75,7 @@ def test_with_little_room_the_service_level_that_can_be_held_is_said(open_rig: O
     assert made.service_held < 0.95
     assert made.reorder_quantity is not None
     assert made.reorder_quantity < 2.0
-    (advice,) = [one for one in made.advice if one.startswith("With room for 2\u202fl you can be about")]
+    (advice,) = [one for one in made.advice if one.startswith(f"With room for {amount(2, 'l')} you can be about")]
     assert "not 95\u202f%" in advice
     assert advice in rig.the(Plan).reasons
     assert any(f"To be {100 * made.service_held:.3g}\u202f% sure" in one for one in rig.the(Plan).reasons)
