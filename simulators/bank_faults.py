@@ -17,6 +17,7 @@ FAULTS = {
     "decline_hard": "declined: the account is closed",
     "decline_mandate": "declined: the permission was withdrawn",
     "pending": "accepted, decided a minute later",
+    "short_hold": "held for a day only, as the answer says",
     "requires_action": "the customer must confirm at the bank's page",
     "drop_before": "no effect, the connection is cut",
     "timeout_before": "no effect, no answer",

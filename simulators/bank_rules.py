@@ -3,11 +3,12 @@
 import hashlib
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulators.bank_book import DAY_US, Row, account
 
 HOLD_DAYS = 30
+SHORT_HOLD_DAYS = 1
 
 DECLINES = {
     "decline": ("soft", "insufficient_funds", "There is not enough money in the account."),
@@ -55,6 +56,7 @@ class Order:
     currency: str
     expires_us: int | None = None
     return_url: str | None = None
+    hold_days: int = HOLD_DAYS
 
     @property
     def provider_ref(self) -> str:
@@ -97,6 +99,8 @@ def perform(db: sqlite3.Connection, order: Order, fault: str | None, now_us: int
             now_us,
         ),
     )
+    if fault == "short_hold":
+        order = replace(order, hold_days=SHORT_HOLD_DAYS)
     if status == "deciding":
         return _decide(db, order, DECLINES.get(fault or ""), now_us)
     return operation(db, order.reference) or {}
@@ -186,11 +190,11 @@ def _hold(db: sqlite3.Connection, order: Order, now_us: int) -> None:
             order.parent,
             order.amount_minor,
             order.currency,
-            now_us + HOLD_DAYS * DAY_US,
+            now_us + order.hold_days * DAY_US,
         ),
     )
     db.execute(
-        "UPDATE operations SET expires_us = ? WHERE reference = ?", (now_us + HOLD_DAYS * DAY_US, order.reference)
+        "UPDATE operations SET expires_us = ? WHERE reference = ?", (now_us + order.hold_days * DAY_US, order.reference)
     )
 
 

@@ -6,7 +6,7 @@ from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.records import HouseholdItem
 from gateway.steps.approve import ApproveByMandate, approve
-from gateway.steps.freeze import is_frozen
+from gateway.steps.freeze import distrusted, is_frozen
 from gateway.steps.mandates import as_request, as_rule, reserved
 from gateway.steps.messages import tell
 from gateway.steps.ports import Services, Transaction
@@ -41,6 +41,8 @@ def standing_mandate(tx: Transaction, cart: Cart, lines: list[Line], now_us: int
     """Return the first standing mandate that covers the cart, or every reason why a person must decide."""
     if is_frozen(tx, cart.household_id):
         return ("everything is frozen",)
+    if reasons_of_freeze := distrusted(tx, cart):
+        return reasons_of_freeze
     if cart.needs_person:
         return cart.needs_person
     if not cart.signed:

@@ -25,7 +25,7 @@ from gateway.domain.replenishment import SECOND_US
 from gateway.steps.attempts import begin_attempt
 from gateway.steps.calls import call_provider
 from gateway.steps.carts import reopen
-from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
+from gateway.steps.freeze import WHILE_FROZEN_US, distrusted, is_frozen
 from gateway.steps.mandates import as_request, as_rule, reserved
 from gateway.steps.messages import tell
 from gateway.steps.operations import send_again
@@ -139,6 +139,10 @@ def _refusal(
         return ("the mandate has expired",)
     if not approval.by_mandate:
         return ()  # a person may go beyond the limits of a standing mandate
+    return distrusted(tx, cart) or _uncovered(tx, cart, mandate, now_us)
+
+
+def _uncovered(tx: Transaction, cart: Cart, mandate: Mandate, now_us: int) -> tuple[str, ...]:
     lines = tx.find(Line, cart.household_id, cart_id=cart.id)
     match rules.covers(as_rule(mandate), as_request(cart, lines), reserved(tx, mandate), now_us):
         case rules.Covered():

@@ -13,7 +13,7 @@ from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import MINUTE_US, SECOND_US
 from gateway.domain.stock import PackOption
 from gateway.steps.carts import reopen
-from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
+from gateway.steps.freeze import WHILE_FROZEN_US, distrusted, is_frozen
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plans
 from gateway.steps.ports import Accepted, MerchantRefused, MerchantUnknown, PlaceLine, Refused, Services, Transaction
@@ -133,6 +133,9 @@ def _is_permitted(
         return False
     if method.state is not MethodState.ACTIVE or mandate.state is not MandateState.ACTIVE:
         _give_back(tx, cart, approval, attempt, f"{method.label} may not be debited any more", now_us)
+        return False
+    if approval.by_mandate and (reasons := distrusted(tx, cart)):
+        _give_back(tx, cart, approval, attempt, reasons[0], now_us)
         return False
     return True
 

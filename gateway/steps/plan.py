@@ -5,8 +5,8 @@ from dataclasses import asdict
 from gateway.domain.order import LineState, OrderLine
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, PlanState, Policy, packs_to_buy
-from gateway.domain.stock import Device, DeviceState, PackOption, Slot, Supply
-from gateway.steps.freeze import is_frozen
+from gateway.domain.stock import PackOption, Supply
+from gateway.steps.freeze import is_frozen, is_read_from_a_frozen_device
 from gateway.steps.plans import fill_subject
 from gateway.steps.ports import Transaction
 from gateway.steps.wording import days_long
@@ -29,7 +29,12 @@ def plan(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
         return
     options = sorted(tx.find(PackOption, household_id, supply_id=supply.id), key=lambda option: option.rank)
     forecasts = tx.find(Forecast, household_id, supply_id=supply.id, current=True)
-    if not options or not forecasts or _is_coming(tx, supply) or _is_read_from_a_frozen_device(tx, supply):
+    if (
+        not options
+        or not forecasts
+        or _is_coming(tx, supply)
+        or is_read_from_a_frozen_device(tx, household_id, supply.id)
+    ):
         return
     current, usual = forecasts[0], options[0]
     if current.sealed_quantity != tx.get(Supply, household_id, supply.id).sealed_quantity:
@@ -54,12 +59,6 @@ def _is_coming(tx: Transaction, supply: Supply) -> bool:
         tx.find(Plan, supply.household_id, supply_id=supply.id, state=LIVE)
         or tx.find(OrderLine, supply.household_id, supply_id=supply.id, state=COMING)
     )
-
-
-def _is_read_from_a_frozen_device(tx: Transaction, supply: Supply) -> bool:
-    """Say whether a device this supply is read from is frozen: nothing is bought on its word."""
-    device_ids = frozenset(slot.device_id for slot in tx.find(Slot, supply.household_id, supply_id=supply.id))
-    return bool(tx.find(Device, supply.household_id, id=device_ids, state=DeviceState.FROZEN))
 
 
 def _plan_row(

@@ -586,6 +586,7 @@ def whole_story_of_money(rig: Rig) -> None:
 
 def test_a_crash_anywhere_is_made_good_from_the_rows_with_one_effect_each(open_rig: OpenRig) -> None:
     places = 0
+    where_it_died: set[str] = set()
     for at in range(1, 400):
         rig = open_with_cart(open_rig)
         rig.bomb.passed, rig.bomb.at = 0, at
@@ -594,6 +595,7 @@ def test_a_crash_anywhere_is_made_good_from_the_rows_with_one_effect_each(open_r
             places += 1
             whole_story_of_money(rig)
         where = f"crash {at}, {rig.bomb.where}"
+        where_it_died.add(rig.bomb.where)
         assert len(rig.shop.orders) == 1, where
         assert len(rig.bank.holds) == 1, where
         assert sorted(amount.amount_minor for _, amount in rig.bank.captures.values()) == [200, 410], where
@@ -607,6 +609,8 @@ def test_a_crash_anywhere_is_made_good_from_the_rows_with_one_effect_each(open_r
     else:
         raise AssertionError("the story never came to its end")
     assert places > 40
+    calls = {f"{when} {kind}" for when in ("before", "after") for kind in ("authorize", "place", "capture", "refund")}
+    assert calls | {"after a commit", "status"} <= where_it_died
 
 
 def test_what_is_frozen_is_not_debited(open_rig: OpenRig) -> None:
