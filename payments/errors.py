@@ -16,6 +16,9 @@ PaymentError
     └── Unbalanced
 """
 
+NOTHING_HELD = "nothing_held"
+"""The code of an InvalidRequest that refuses a void because nothing is left of the hold; no other void is taken so."""
+
 
 class PaymentError(Exception):
     """Everything this room raises on purpose."""

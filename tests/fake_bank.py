@@ -36,7 +36,7 @@ from payments.adapter import (
     Void,
     Voided,
 )
-from payments.errors import InvalidRequest, NoticeRejected, NotSent, OutcomeUnknown
+from payments.errors import NOTHING_HELD, InvalidRequest, NoticeRejected, NotSent, OutcomeUnknown
 from payments.money import Money
 
 Fault = Literal[
@@ -198,7 +198,7 @@ class FakeBank:
             self.let_lapse()
             hold = self.holds[request.authorization_ref]
             if hold.left_minor == 0:
-                raise InvalidRequest("nothing_held", "there is nothing left to void")
+                raise InvalidRequest(NOTHING_HELD, "there is nothing left to void")
             left = Money(hold.left_minor, hold.amount.currency)
             hold.voided = True
             return Voided(f"void:{request.reference}", left)

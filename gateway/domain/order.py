@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+ORDER_PREFIX = "order/"
+"""What sync is asked to look up: an order's id behind this, an operation's without it."""
+
 
 class OrderState(StrEnum):
     """DESIGN's order states, and `placing` while the merchant's answer is not known."""

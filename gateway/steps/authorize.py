@@ -18,12 +18,13 @@ from gateway.domain.payment import (
     MethodState,
     Operation,
     OperationKind,
+    OperationState,
     PaymentMethod,
 )
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.attempts import begin_attempt
-from gateway.steps.calls import call_provider
+from gateway.steps.calls import Refused, call_provider
 from gateway.steps.carts import reopen
 from gateway.steps.freeze import WHILE_FROZEN_US, distrusted, is_frozen
 from gateway.steps.mandates import as_request, as_rule, reserved
@@ -33,6 +34,7 @@ from gateway.steps.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
 from payments import adapter
 from payments import mandate as rules
+from payments.errors import NotSent
 from payments.money import Money
 
 PAUSE_US = 2 * SECOND_US
@@ -64,7 +66,12 @@ def authorize(item: HouseholdItem, services: Services) -> None:
         method_token=services.providers.token(prepared.method),
         mandate_ref=prepared.mandate.provider_ref,
     )
-    outcome = call_provider(lambda: provider.authorize(request), is_repeat=prepared.is_repeat)
+    try:
+        outcome = call_provider(lambda: provider.authorize(request), is_repeat=prepared.is_repeat)
+    except NotSent:
+        if not prepared.is_repeat:
+            _note_that_it_stayed_here(operation, item, services)
+        raise
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         wall_us = services.clock.wall_us()
@@ -88,7 +95,7 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
                 return None
             # An undone try is still being released, and at most one may live.
             tx.enqueue("authorize", household_id, cart.id, due_us=now_us, not_before_wall_us=wall_us + PAUSE_US)
-        return _again(tx, attempt, services, now_us)
+        return _again(tx, cart, attempt, services, now_us)
     if approval is None:
         return None
     method = tx.get(PaymentMethod, household_id, approval.payment_method_id)
@@ -103,11 +110,11 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     return _Prepared(operation, False, method, mandate)
 
 
-def _again(tx: Transaction, attempt: Attempt, services: Services, now_us: int) -> _Prepared | None:
+def _again(tx: Transaction, cart: Cart, attempt: Attempt, services: Services, now_us: int) -> _Prepared | None:
     """Find the operation a crash or a lost answer left open; a closed one needs nothing more.
 
-    It is sent again under its own key even if the yes was taken back meanwhile: only a hold that is known of can be
-    voided.
+    One that may have gone out is sent again under its own key even if the yes was taken back meanwhile: only a hold
+    that is known of can be voided. One that never left is sent only while its account and permission stand.
     """
     found = tx.find(
         Operation,
@@ -118,23 +125,52 @@ def _again(tx: Transaction, attempt: Attempt, services: Services, now_us: int) -
     )
     if not found:
         return None
+    operation, is_repeat = found[0], found[0].sent_wall_us is not None
     method = tx.get(PaymentMethod, attempt.household_id, attempt.payment_method_id)
-    capabilities = services.providers.open(method.adapter).capabilities
-    operation = send_again(tx, found[0], capabilities, now_us=now_us, wall_us=services.clock.wall_us())
-    if operation is None:
+    mandate = tx.get(Mandate, attempt.household_id, attempt.mandate_id)
+    approval = tx.get(Approval, attempt.household_id, attempt.approval_id)
+    wall_us = services.clock.wall_us()
+    refusal = _may_not_be_debited(method, mandate)
+    if approval.state is not ApprovalState.STANDING:
+        refusal = refusal or ("the yes was taken back",)
+    if refusal and not is_repeat:
+        if cart.state is CartState.APPROVED and approval.state is ApprovalState.STANDING:
+            _ask_person(tx, cart, approval, refusal, now_us)
+        never_sent = Refused("never_sent", "; ".join(refusal))
+        settle_operation(tx, operation.id, operation.household_id, never_sent, now_us=now_us, wall_us=wall_us)
         return None
-    is_repeat = found[0].sent_wall_us is not None
-    return _Prepared(operation, is_repeat, method, tx.get(Mandate, attempt.household_id, attempt.mandate_id))
+    if _may_not_be_debited(method, mandate):
+        tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us)
+        return None
+    capabilities = services.providers.open(method.adapter).capabilities
+    again = send_again(tx, operation, capabilities, now_us=now_us, wall_us=wall_us)
+    return None if again is None else _Prepared(again, is_repeat, method, mandate)
+
+
+def _note_that_it_stayed_here(operation: Operation, item: HouseholdItem, services: Services) -> None:
+    """Write that the first sending never left, so that it may still be called off without asking the provider."""
+    with services.unit_of_work.begin() as tx:
+        tx.hold(item)
+        present = tx.get(Operation, operation.household_id, operation.id)
+        if present.state is OperationState.UNKNOWN:
+            tx.save(replace(present, state=OperationState.CREATED, sent_wall_us=None))
+
+
+def _may_not_be_debited(method: PaymentMethod, mandate: Mandate) -> tuple[str, ...]:
+    """Return why the account may not be debited now; nothing when it may."""
+    if method.state is not MethodState.ACTIVE:
+        return (f"{method.label} is {method.state}",)
+    if mandate.state is not MandateState.ACTIVE:
+        return (f"the mandate is {mandate.state}",)
+    return ()
 
 
 def _refusal(
     tx: Transaction, cart: Cart, approval: Approval, method: PaymentMethod, mandate: Mandate, now_us: int
 ) -> tuple[str, ...]:
     """Return why this must go back to a person: never a decline, never a debit."""
-    if method.state is not MethodState.ACTIVE:
-        return (f"{method.label} is {method.state}",)
-    if mandate.state is not MandateState.ACTIVE:
-        return (f"the mandate is {mandate.state}",)
+    if refusal := _may_not_be_debited(method, mandate):
+        return refusal
     if mandate.valid_until_us is not None and now_us >= mandate.valid_until_us:
         return ("the mandate has expired",)
     if not approval.by_mandate:

@@ -15,7 +15,7 @@ class Billing(StrEnum):
     TO_COME = "to_come"  # not yet asked for, or its outcome is not known yet
     DECLINED = "declined"
     NOT_OWED = "not_owed"  # nothing of it will come, which was known before it was billed
-    NOTHING_LEFT = "nothing_left"  # other parcels took all that was approved
+    NOTHING_LEFT = "nothing_left"  # other parcels took all that was approved and ordered
 
 
 def operations_for(tx: Transaction, attempt: Attempt) -> list[Operation]:
@@ -24,7 +24,7 @@ def operations_for(tx: Transaction, attempt: Attempt) -> list[Operation]:
     return tx.find(Operation, attempt.household_id, attempt_id=frozenset(one.id for one in attempts))
 
 
-def billing_of(attempt: Attempt, operations: list[Operation], shipment: Shipment) -> Operation | Billing:
+def billing_of(order: Order, attempt: Attempt, operations: list[Operation], shipment: Shipment) -> Operation | Billing:
     """Return the parcel's capture once it took effect, else where it stands; `operations` are all of the cart's."""
     captures = [one for one in operations if one.kind is OperationKind.CAPTURE]
     mine = [one for one in captures if one.subject_id == shipment.id]
@@ -35,13 +35,26 @@ def billing_of(attempt: Attempt, operations: list[Operation], shipment: Shipment
             return Billing.TO_COME
     if shipment.owed_minor <= 0:
         return Billing.NOT_OWED
+    if undebited_minor(order, operations) <= 0:
+        return Billing.NOTHING_LEFT
     if mine:
         return Billing.DECLINED
     return Billing.TO_COME if uncaptured_minor(attempt, operations) > 0 else Billing.NOTHING_LEFT
 
 
+def undebited_minor(order: Order, operations: list[Operation]) -> int:
+    """Return what may still be debited for an order: its total, which no bill of the shop's and no new try can raise.
+
+    The total is at most what was approved. All captures of the cart's tries count that were not refused.
+    """
+    taken = sum(
+        one.amount_minor for one in operations if one.kind is OperationKind.CAPTURE and one.state not in NOT_COUNTED
+    )
+    return order.total_minor - taken
+
+
 def uncaptured_minor(attempt: Attempt, operations: list[Operation]) -> int:
-    """Return what may still be captured: the approved amount less all captures that were not refused."""
+    """Return what is left of this try's hold: its amount less all its captures that were not refused."""
     taken = sum(
         one.amount_minor
         for one in operations
@@ -74,5 +87,5 @@ def _standing(tx: Transaction, attempt: Attempt, billing: Billing) -> list[Shipm
         shipment
         for order in tx.find(Order, attempt.household_id, attempt_id=attempt.id)
         for shipment in tx.find(Shipment, attempt.household_id, order_id=order.id)
-        if billing_of(attempt, operations, shipment) is billing
+        if billing_of(order, attempt, operations, shipment) is billing
     ]

@@ -15,7 +15,7 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import HouseholdItem
 from gateway.steps.attempts import HOLDING
-from gateway.steps.billing import NOT_COUNTED, operations_for, uncaptured_minor
+from gateway.steps.billing import NOT_COUNTED, operations_for, uncaptured_minor, undebited_minor
 from gateway.steps.calls import call_provider
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.messages import tell
@@ -78,7 +78,7 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
             operation = send_again(tx, one, capabilities, now_us=now_us, wall_us=wall_us)
     is_repeat = operation is not None
     if all(one.state in NOT_COUNTED for one in mine):
-        operation = _begin(tx, attempt, shipment, operations, now_us=now_us, wall_us=wall_us)
+        operation = _begin(tx, order, attempt, shipment, operations, now_us=now_us, wall_us=wall_us)
     if operation is None:
         return None
     authorization_ref = next(
@@ -93,6 +93,7 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
 
 def _begin(
     tx: Transaction,
+    order: Order,
     attempt: Attempt,
     shipment: Shipment,
     operations: list[Operation],
@@ -100,7 +101,7 @@ def _begin(
     now_us: int,
     wall_us: int,
 ) -> Operation | None:
-    """Write the capture of one shipment; None while nothing may be debited, or nothing is left of the approval."""
+    """Write the capture of one shipment; None while nothing may be debited, or nothing is left of the order's total."""
     is_given_back = any(
         one.attempt_id == attempt.id and one.kind is OperationKind.VOID and one.state not in NOT_COUNTED
         for one in operations
@@ -108,9 +109,10 @@ def _begin(
     if is_given_back or attempt.state not in {*HOLDING, AttemptState.CAPTURED}:
         # Looked into by a person, or nothing is held: observe, or the next hold, asks for this one again.
         return None
-    amount_minor = min(shipment.owed_minor, uncaptured_minor(attempt, operations))
+    left_minor = min(uncaptured_minor(attempt, operations), undebited_minor(order, operations))
+    amount_minor = min(shipment.owed_minor, left_minor)
     if amount_minor < shipment.owed_minor:
-        text = "The shop billed more than you approved; only the approved amount was debited."
+        text = "The shop billed more than was ordered; nothing beyond what you approved was debited."
         tell(tx, shipment.household_id, "over_billed", text, f"orders/{shipment.order_id}", now_us)
     if amount_minor <= 0:
         return None

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart
-from gateway.domain.order import Order, Shipment
+from gateway.domain.order import ORDER_PREFIX, Order, Shipment
 from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod
 from gateway.steps.permissions import MANDATE_PREFIX
 from gateway.steps.ports import Transaction
@@ -63,8 +63,8 @@ def _merchant(tx: Transaction, step: str, household: str, subject_id: str) -> st
             found = tx.seek(Cart, household, subject_id)
         case "observe" | "cancel":
             found = tx.seek(Order, household, subject_id)
-        case "sync" if subject_id.startswith("order/"):
-            found = tx.seek(Order, household, subject_id.removeprefix("order/"))
+        case "sync" if subject_id.startswith(ORDER_PREFIX):
+            found = tx.seek(Order, household, subject_id.removeprefix(ORDER_PREFIX))
     return found.merchant_id if found is not None else ""
 
 

@@ -61,11 +61,14 @@ def declined(tx: Transaction, operation: Operation, message: str, now_us: int) -
             _capture_again_later(tx, attempt, operation, now_us)
             _payment_due(tx, order, f"A delivery was shipped, but could not be billed: {message}", now_us)
             tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
-        case OperationKind.VOID if operation.state is OperationState.FAILED:
-            # The provider found nothing left to void: the hold lapsed before its time.
-            end_held(tx, attempt, AttemptState.EXPIRED, reference=operation.id, note=message, now_us=now_us)
         case OperationKind.VOID | OperationKind.REFUND:
             for_review(tx, operation, f"{operation.kind} was refused: {message}", now_us=now_us)
+
+
+def lapsed(tx: Transaction, void: Operation, message: str, now_us: int) -> None:
+    """End a hold of which the provider found nothing left to void: it lapsed before its time."""
+    attempt = tx.get(Attempt, void.household_id, void.attempt_id)
+    end_held(tx, attempt, AttemptState.EXPIRED, reference=void.id, note=message, now_us=now_us)
 
 
 def _payment_due(tx: Transaction, order: Order, text: str, now_us: int) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.domain.order import Order, OrderState
+from gateway.domain.order import ORDER_PREFIX, Order, OrderState
 from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Operation, OperationState
 from gateway.domain.records import MerchantAccount, Notice, NoticeState, WorkItem
 from gateway.steps.ports import MerchantRefused, Services, Transaction
@@ -68,7 +68,7 @@ def _hint(tx: Transaction, received: Notice, reference: str, now_us: int) -> boo
         return False
     for order in tx.find(Order, None, id=reference):
         if order.state is OrderState.PLACING:
-            tx.enqueue("sync", order.household_id, f"order/{order.id}", due_us=now_us)
+            tx.enqueue("sync", order.household_id, f"{ORDER_PREFIX}{order.id}", due_us=now_us)
         else:
             tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
         return True

@@ -7,9 +7,9 @@ What is not decided yet goes on in undecided.py, what follows from a decision in
 
 from dataclasses import replace
 
-from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationState
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationKind, OperationState
 from gateway.steps.calls import Refused
-from gateway.steps.effects import FOLLOWS, declined
+from gateway.steps.effects import FOLLOWS, declined, lapsed
 from gateway.steps.ports import Transaction
 from gateway.steps.suspend import suspend_after
 from gateway.steps.undecided import ask_daily, ask_later, for_review, not_found, step_up
@@ -25,6 +25,7 @@ from payments.adapter import (
     Unknown,
     Voided,
 )
+from payments.errors import NOTHING_HELD
 from payments.money import Money
 
 
@@ -61,7 +62,8 @@ def settle_operation(
             declined(tx, closed, message, now_us)
         case Refused(code=code, message=message):
             closed = _close(tx, operation, OperationState.FAILED, "", f"{code}: {message}", now_us)
-            declined(tx, closed, message, now_us)
+            end = lapsed if operation.kind is OperationKind.VOID and code == NOTHING_HELD else declined
+            end(tx, closed, message, now_us)
         case Authorized() | Captured() | Voided() | Refunded() if _belongs(operation, outcome):
             closed = _close(tx, operation, OperationState.SUCCEEDED, outcome.provider_ref, "", now_us)
             if isinstance(outcome, Authorized):

@@ -3,11 +3,11 @@
 Prepare commits the order row: from then on undo has lost. The order's id is the merchant's idempotency key.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState, Line
-from gateway.domain.order import LineState, Order, OrderLine, OrderState
+from gateway.domain.order import ORDER_PREFIX, LineState, Order, OrderLine, OrderState
 from gateway.domain.payment import Attempt, AttemptState, Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import MINUTE_US, SECOND_US
@@ -16,11 +16,29 @@ from gateway.steps.carts import reopen
 from gateway.steps.freeze import WHILE_FROZEN_US, distrusted, is_frozen
 from gateway.steps.messages import tell
 from gateway.steps.plans import drop_plans
-from gateway.steps.ports import Accepted, MerchantRefused, MerchantUnknown, PlaceLine, Refused, Services, Transaction
+from gateway.steps.ports import (
+    Accepted,
+    MerchantNotSent,
+    MerchantRefused,
+    MerchantUnknown,
+    PlaceLine,
+    Refused,
+    Services,
+    Transaction,
+)
+from gateway.steps.undecided import SYNC_AFTER_S
 
 FIRST_LOOK_US = 60 * MINUTE_US
 # A shop that refuses every order is not asked again at once, for ever.
 AGAIN_AFTER_DAYS = 1 / 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The order to send; `is_repeat`: it may have gone out before."""
+
+    order: Order
+    is_repeat: bool
 
 
 def place(item: HouseholdItem, services: Services) -> None:
@@ -28,10 +46,11 @@ def place(item: HouseholdItem, services: Services) -> None:
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
-        order = _prepare(tx, item, now_us, services.clock.wall_us())
-        if order is None:
+        prepared = _prepare(tx, item, now_us, services.clock.wall_us())
+        if prepared is None:
             tx.complete(item)
             return
+        order = prepared.order
         cart = tx.get(Cart, order.household_id, order.cart_id)
         account = tx.get(MerchantAccount, order.household_id, order.merchant_id)
         lines = tuple(
@@ -46,15 +65,23 @@ def place(item: HouseholdItem, services: Services) -> None:
             lines=lines,
             total_minor=order.total_minor,
         )
+    except MerchantNotSent:
+        if not prepared.is_repeat:
+            _take_back(order, item, services)
+            raise
+        answer = None
     except MerchantUnknown:
         answer = None
     except MerchantRefused as refusal:
-        answer = Refused("refused", str(refusal))
+        # A repeat that is refused says nothing of the one before, which may have been taken.
+        answer = None if prepared.is_repeat else Refused("refused", str(refusal))
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         if answer is None:
             wait_us = services.clock.wall_us() + SECOND_US
-            tx.enqueue("sync", order.household_id, f"order/{order.id}", due_us=now_us, not_before_wall_us=wait_us)
+            tx.enqueue(
+                "sync", order.household_id, f"{ORDER_PREFIX}{order.id}", due_us=now_us, not_before_wall_us=wait_us
+            )
         else:
             settle_placing(tx, order, answer, now_us)
 
@@ -98,17 +125,22 @@ def _remember_prices(tx: Transaction, order: Order) -> None:
             tx.save(replace(option, last_price_minor=line.unit_price_minor))
 
 
-def _prepare(tx: Transaction, item: HouseholdItem, now_us: int, wall_us: int) -> Order | None:
+def _take_back(order: Order, item: HouseholdItem, services: Services) -> None:
+    """Remove an order that never left this machine: until it does, it may be undone, and the account may be closed."""
+    with services.unit_of_work.begin() as tx:
+        tx.hold(item)
+        for line in tx.find(OrderLine, order.household_id, order_id=order.id):
+            tx.remove(line)
+        tx.remove(order)
+
+
+def _prepare(tx: Transaction, item: HouseholdItem, now_us: int, wall_us: int) -> _Prepared | None:
     """Return the order to send: the one a crash left being placed, or a new one; None when nothing may be sent."""
     household_id = item.household_id
     cart = tx.get(Cart, household_id, item.subject_id)
     frozen = is_frozen(tx, household_id)
     for order in tx.find(Order, household_id, cart_id=cart.id, state=OrderState.PLACING):
-        if not frozen:
-            return order
-        # It may have gone out before the freeze: asking is allowed, sending it again is not.
-        tx.enqueue("sync", household_id, f"order/{order.id}", due_us=now_us + WHILE_FROZEN_US)
-        return None
+        return _again(tx, order, frozen=frozen, now_us=now_us)
     approvals = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
     if cart.state is not CartState.HELD or not approvals:
         return None
@@ -119,7 +151,25 @@ def _prepare(tx: Transaction, item: HouseholdItem, now_us: int, wall_us: int) ->
     attempts = tx.find(Attempt, household_id, approval_id=approvals[0].id, state=AttemptState.AUTHORIZED)
     if not attempts or not _is_permitted(tx, cart, approvals[0], attempts[0], now_us, frozen=frozen):
         return None
-    return _begin(tx, cart, attempts[0], now_us)
+    return _Prepared(_begin(tx, cart, attempts[0], now_us), is_repeat=False)
+
+
+def _again(tx: Transaction, order: Order, *, frozen: bool, now_us: int) -> _Prepared | None:
+    """Return an order that may have gone out, to go out once more; without permission it is only looked up."""
+    attempt = tx.get(Attempt, order.household_id, order.attempt_id)
+    method = tx.get(PaymentMethod, order.household_id, attempt.payment_method_id)
+    mandate = tx.get(Mandate, order.household_id, attempt.mandate_id)
+    if frozen or method.state is MethodState.FROZEN:
+        tx.enqueue("sync", order.household_id, f"{ORDER_PREFIX}{order.id}", due_us=now_us + WHILE_FROZEN_US)
+        return None
+    if method.state is MethodState.ACTIVE and mandate.state is MandateState.ACTIVE:
+        return _Prepared(order, is_repeat=True)
+    if order.looks < len(SYNC_AFTER_S):
+        tx.enqueue("sync", order.household_id, f"{ORDER_PREFIX}{order.id}", due_us=now_us)
+    else:
+        message = f"it never got there, and {method.label} may not be debited any more."
+        settle_placing(tx, order, Refused("not_sent", message), now_us)
+    return None
 
 
 def _is_permitted(

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from gateway.domain.order import Shipment
+from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
 from gateway.steps.billing import NOT_COUNTED, Billing, billing_of, operations_for
 from gateway.steps.operations import begin_operation
@@ -26,7 +26,8 @@ def owe_refund(
     for one in operations:
         if one.kind is OperationKind.REFUND and one.subject_id == subject_id and one.state not in NOT_COUNTED:
             return Owed.WRITTEN
-    match billing_of(attempt, operations, shipment):
+    order = tx.get(Order, shipment.household_id, shipment.order_id)
+    match billing_of(order, attempt, operations, shipment):
         case Billing.TO_COME:
             return Owed.WAITS
         case Billing.DECLINED | Billing.NOTHING_LEFT | Billing.NOT_OWED:

@@ -21,8 +21,8 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
-from gateway.steps.attempts import HOLDING, begin_attempt, captured_minor, end_held, has_lapsed
-from gateway.steps.billing import operations_for, to_bill, uncaptured_minor, unpaid
+from gateway.steps.attempts import HOLDING, begin_attempt, end_held, has_lapsed
+from gateway.steps.billing import operations_for, to_bill, uncaptured_minor, undebited_minor, unpaid
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.mandates import permission
 from gateway.steps.messages import tell
@@ -62,16 +62,17 @@ def renew(item: HouseholdItem, services: Services) -> None:
 
 
 def still_due_minor(tx: Transaction, order: Order, attempt: Attempt) -> int:
-    """Return what is still to be debited for an order: of what is yet to come its approved rest, else what was sent."""
+    """Return what is still to be debited for an order: of what is yet to come its rest, else what was sent.
+
+    Whatever the shop bills, it is never more than is left of the order's total over all tries to pay it.
+    """
     lines = tx.find(OrderLine, order.household_id, order_id=order.id)
+    left_minor = undebited_minor(order, operations_for(tx, attempt))
     sent_minor = sum(one.owed_minor for one in [*to_bill(tx, attempt), *unpaid(tx, attempt)])
     if all(line.state is not LineState.OPEN and line.packs_shipped >= line.packs for line in lines):
-        return sent_minor
-    approved_minor = tx.get(Approval, order.household_id, attempt.approval_id).amount_minor
-    tries = tx.find(Attempt, order.household_id, cart_id=order.cart_id)
-    captured = sum(captured_minor(tx, one) for one in tries)
+        return min(sent_minor, left_minor)
     missing = sum(one.missing_minor for one in tx.find(Shipment, order.household_id, order_id=order.id))
-    return max(sent_minor, min(order.total_minor, approved_minor) - captured - missing)
+    return min(left_minor, max(sent_minor, left_minor - missing))
 
 
 def _is_given_back(tx: Transaction, attempt: Attempt, operations: list[Operation], now_us: int) -> bool:

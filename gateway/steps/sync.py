@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.domain.order import Order, OrderState
+from gateway.domain.order import ORDER_PREFIX, Order, OrderState
 from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Mandate, Operation, OperationState, PaymentMethod
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import SECOND_US
@@ -15,8 +15,6 @@ from gateway.steps.ports import Accepted, MerchantUnknown, OrderNotFound, OrderS
 from gateway.steps.undecided import SYNC_AFTER_S
 from payments import adapter
 from payments.errors import OutcomeUnknown
-
-ORDER_PREFIX = "order/"
 
 
 def sync(item: HouseholdItem, services: Services) -> None:

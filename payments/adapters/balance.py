@@ -58,7 +58,7 @@ from payments.adapters.balance_book import (
     RefundsDocument,
 )
 from payments.context import AdapterContext
-from payments.errors import InvalidRequest, NoticeRejected
+from payments.errors import NOTHING_HELD, InvalidRequest, NoticeRejected
 from payments.money import LARGEST_MINOR, Money
 
 Refusal = tuple[DeclineKind, str, str]
@@ -164,7 +164,7 @@ class BalanceAdapter:
         def rule(account: AccountDocument) -> AccountDocument:
             left = _left(account, request.authorization_ref)
             if left == 0:
-                raise InvalidRequest("nothing_held", "nothing is left of the hold")
+                raise InvalidRequest(NOTHING_HELD, "nothing is left of the hold")
             freed = replace(
                 account,
                 available_minor=account.available_minor + left,

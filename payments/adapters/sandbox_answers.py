@@ -25,7 +25,7 @@ from payments.adapter import (
     Voided,
 )
 from payments.context import HttpResponse
-from payments.errors import InvalidRequest, MoneyError, NoticeRejected, OutcomeUnknown
+from payments.errors import NOTHING_HELD, InvalidRequest, MoneyError, NoticeRejected, OutcomeUnknown
 from payments.money import Money
 
 Success = TypeVar("Success")
@@ -43,7 +43,7 @@ _WRONG_REQUEST = frozenset(
         "no_such_capture",
         "no_such_hold",
         "no_such_mandate",
-        "nothing_held",
+        NOTHING_HELD,
         "over_capture",
         "over_refund",
         "reference_used",

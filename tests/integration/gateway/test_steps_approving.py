@@ -289,7 +289,7 @@ def test_an_undone_cart_can_be_approved_again_and_is_debited_once(open_rig: Open
 def test_an_undo_loses_once_the_order_is_being_sent(open_rig: OpenRig) -> None:
     rig = open_with_cart(open_rig)
     rig.say_yes()
-    rig.shop.faults.append("not_sent")
+    rig.shop.faults.append("silent")
     while not rig.rows(Order):
         rig.run_round()
         rig.clock.wall += UNDO_US
@@ -300,6 +300,21 @@ def test_an_undo_loses_once_the_order_is_being_sent(open_rig: OpenRig) -> None:
     assert rig.the(Order).state is OrderState.PLACED
     with pytest.raises(Conflict):
         rig.decide(Undo())
+
+
+def test_an_order_that_never_left_may_still_be_undone(open_rig: OpenRig) -> None:
+    rig = open_with_cart(open_rig)
+    rig.say_yes()
+    rig.shop.faults.extend(["not_sent"] * 3)
+    while rig.shop.faults:
+        rig.run_round()
+        rig.clock.wall += UNDO_US
+    assert rig.rows(Order) == []
+    rig.decide(Undo())
+    rig.work_off()
+    assert rig.shop.orders == {}
+    assert rig.bank.held_minor == 0
+    assert rig.differences() == []
 
 
 def test_an_undo_wins_over_a_place_that_was_claimed_and_has_not_begun(open_rig: OpenRig) -> None:
