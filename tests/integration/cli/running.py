@@ -5,13 +5,15 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from devices import Identity, Reading, RealClock, Report
+from devices import Command, Identity, Reading, RealClock, Report
 from devices.client import Broker, DeviceClient
 from tests.integration.intake.wire import eventually
 
@@ -84,6 +86,19 @@ def fleet(replenish: "Replenish", path: Path, count: int) -> list[dict[str, str]
         assert replenish("device", "add", "fridge", "--name", f"F{number}", "--credentials", str(path)).status == 0
     credentials: list[dict[str, str]] = json.loads(path.read_text())
     return credentials
+
+
+@asynccontextmanager
+async def obedient(device: dict[str, str], port: int, outbox: Path, *, left: float) -> AsyncIterator[DeviceClient]:
+    """A device that says how much milk is left whenever it is asked, and else nothing."""
+
+    async def obey(_command: Command) -> None:
+        client.report(Report(RealClock().wall_us(), (Reading("milk", "left", left, "l"),)))
+
+    identity = Identity.from_private_hex(device["device_id"], device["private_key"])
+    broker = Broker("127.0.0.1", port, device["secret"])
+    async with DeviceClient(identity, broker, outbox, on_command=obey) as client:
+        yield client
 
 
 async def report(device: dict[str, str], port: int, outbox: Path, *, left: float) -> None:

@@ -18,7 +18,7 @@ import pytest
 from gateway.cli import app
 from gateway.cli.terminal import CommandFailed
 from tests.integration.cli.conftest import Replenish
-from tests.integration.cli.running import START_S, STOP_S, Running, fleet, free_port, is_open, report
+from tests.integration.cli.running import START_S, STOP_S, Running, fleet, free_port, is_open, obedient, report
 from tests.integration.intake.wire import eventually
 
 
@@ -67,6 +67,36 @@ def test_a_reading_that_comes_in_at_one_process_is_forecast_by_another_and_seen_
         eventually(lambda: milk(api)["forecast"] is not None, START_S)
         assert milk(api)["level"]["quantity"] == 0.4
     assert [one.stop() for one in (ingest, *workers, web)] == [0, 0, 0, 0]
+
+
+def test_what_is_asked_at_one_process_is_sent_by_the_one_that_devices_are_connected_to(
+    installed: Replenish, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    mqtt, (device,) = free_port(), fleet(installed, tmp_path / "fleet.json", 1)
+    token = installed("member", "token", "ana@example.org").out.strip()
+    ingest = start("ingest", REPLENISH_MQTT_PORT=str(mqtt))
+    others = [start("work"), start("web")]
+    address = others[1].answers()
+    ingest.listens(mqtt)
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as api:
+        path = f"/api/v1/devices/{device['device_id']}"
+
+        def asked() -> str:
+            state: str = api.get(path).raise_for_status().json()["asked"]["state"]
+            return state
+
+        async def be_asked() -> None:
+            async with obedient(device, mqtt, tmp_path / "outbox.sqlite3", left=0.4) as client:
+                await asyncio.to_thread(eventually, lambda: client.trouble is None, START_S)
+                await asyncio.to_thread(lambda: api.post(f"{path}/report-now").raise_for_status())
+                await asyncio.to_thread(eventually, lambda: asked() == "reported", START_S)
+                await client.drained(START_S)
+
+        asyncio.run(be_asked())
+        assert milk(api)["level"]["quantity"] == 0.4
+        # One that waits for a device that is not there holds up no stop.
+        assert api.post(f"{path}/report-now").json()["asked"]["state"] == "waiting"
+    assert [one.stop() for one in (ingest, *others)] == [0, 0, 0]
 
 
 def test_simulated_devices_speak_to_a_real_broker_with_a_progress_line(
