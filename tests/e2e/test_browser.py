@@ -16,9 +16,11 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from gateway.domain.cart import Cart, CartState
+from gateway.domain.command import Command, CommandState
 from gateway.domain.household import Member
 from gateway.domain.replenishment import DAY_US, Forecast
-from gateway.domain.stock import Level
+from gateway.domain.stock import Device, Level
+from gateway.steps.commands import end_command
 from gateway.web import WebServices, create_app
 from gateway.web.pages import end_streams_when
 from gateway.web.sessions import issue_link
@@ -191,6 +193,19 @@ def test_a_product_is_swapped_and_the_quantity_changed(open_page: Open) -> None:
     expect(page.get_by_role("button", name="Approve 29.93")).to_be_visible()
     page.get_by_role("button", name="One Caffè Aurora dark roast more").click()
     expect(page.get_by_role("button", name="Approve 46.37")).to_be_visible()
+
+
+def test_a_device_is_asked_and_its_answer_comes_to_the_page_by_itself(open_page: Open, house: House) -> None:
+    page = open_page("/devices/device-jura")
+    page.get_by_role("button", name="Ask it to report now").click()
+    expect(page.locator("#asking")).to_contain_text("It is being asked.")
+    expect(page.get_by_role("button", name="Ask it to report now")).to_be_disabled()
+    with house.unit_of_work.begin() as tx:
+        (command,) = tx.find(Command, HOUSE)
+        end_command(tx, command, CommandState.SENT, now_us=house.clock.now)
+        tx.save(replace(tx.get(Device, HOUSE, "device-jura"), last_seen_us=house.clock.now + 1))
+    expect(page.locator("#asking")).to_contain_text("it has reported since", timeout=LONG_WAIT_MS)
+    expect(page.get_by_role("button", name="Ask it to report now")).to_be_enabled()
 
 
 def test_an_order_is_snoozed_from_its_sheet(open_page: Open, house: House) -> None:
