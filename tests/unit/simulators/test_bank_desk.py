@@ -170,6 +170,15 @@ def test_a_customer_confirms_at_the_banks_page(bank: Bank) -> None:
     assert bank.account()["held_minor"] == 5_000
 
 
+def test_a_hold_may_be_short_and_says_so(bank: Bank) -> None:
+    bank.script("authorize:short_hold")
+    held = bank.hold("a", 5_000).body
+    assert held["expires_us"] == held["created_us"] + DAY_US
+    bank.now_us = held["expires_us"]
+    bank.get("/book")
+    assert bank.account()["held_minor"] == 0
+
+
 def test_a_delayed_request_takes_effect_later_and_once(bank: Bank) -> None:
     bank.script("authorize:delayed")
     assert bank.hold("a", 5_000, key="k").status == 500
