@@ -119,7 +119,7 @@ def assemble(settings: Settings) -> Gateway:
         },
         now_us=clock.now_us,
     )
-    merchants = InstalledMerchants(unseal=lambda sealed: unseal_merchant(vault, sealed), wall_us=clock.wall_us)
+    merchants = InstalledMerchants(unseal=lambda sealed: unseal_merchant(vault, sealed))
     services = Services(
         unit_of_work=unit_of_work,
         clock=clock,

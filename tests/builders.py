@@ -478,6 +478,7 @@ DEFAULTS: dict[type[Any], dict[str, Any]] = {
         "state": NoticeState.RECEIVED,
         "reason": "",
         "received_us": START_US,
+        "received_wall_us": START_US,
     },
     Pruned: {"id": "quarantined/home", "kind": "quarantined", "count": 7, "until_us": START_US},
     Act: {

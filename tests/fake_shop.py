@@ -26,6 +26,7 @@ from gateway.steps.ports import (
 )
 from tests.fakes import FakeClock
 
+NOTICE_AGE_US = 900_000_000
 Fault = Literal["not_sent", "lost", "silent", "refused", "rejected"]
 
 
@@ -122,9 +123,11 @@ class FakeShop:
         self.around("after cancel")
         return self.status(reference)
 
-    def parse_notice(self, headers: Mapping[str, str], body: bytes) -> MerchantNotice:
+    def parse_notice(self, headers: Mapping[str, str], body: bytes, received_wall_us: int) -> MerchantNotice:
         if headers.get("x-signature") != "good":
             raise MerchantRefused("the signature is wrong")
+        if received_wall_us > int(headers.get("x-signed-us", received_wall_us)) + NOTICE_AGE_US:
+            raise MerchantRefused("the signature is too old")
         return MerchantNotice("notice", tuple(body.decode().split(",")))
 
     # What a test does at the shop

@@ -29,7 +29,10 @@ class NoticeState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What a provider or merchant told us, kept as it came; `source` is payment or merchant, `name` whose."""
+    """What a provider or merchant told us, kept as it came; `source` is payment or merchant, `name` whose.
+
+    `received_wall_us` is real time, for the age of its signature, however much later it is worked on.
+    """
 
     id: str
     household_id: str | None
@@ -41,6 +44,7 @@ class Notice:
     state: NoticeState
     reason: str
     received_us: int
+    received_wall_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

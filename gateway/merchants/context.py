@@ -1,6 +1,6 @@
 """What a merchant adapter is given: all of the world that it sees."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,9 @@ class MerchantContext:
     """One shop's account. An adapter is made as `Adapter(context)`.
 
     `settings` are the adapter's own, as the operator wrote them; `secret` is the shop's, unsealed; `currency` is what
-    the account pays in; `wall_us` tells real time (UTC microseconds), for the age of signatures.
+    the account pays in.
     """
 
     settings: Mapping[str, Any]
     secret: str = field(repr=False)
     currency: str
-    wall_us: Callable[[], int]

@@ -45,8 +45,8 @@ class MerchantBench(Protocol):
         """An order reference that was never used."""
         ...
 
-    def genuine_notice(self, reference: str) -> tuple[Mapping[str, str], bytes]:
-        """Headers and body of a notice about the order, as the shop sends it."""
+    def genuine_notice(self, reference: str) -> tuple[Mapping[str, str], bytes, int]:
+        """Headers and body of a notice about the order, as the shop sends it, and when it came (real time, UTC µs)."""
         ...
 
 
@@ -131,19 +131,19 @@ class MerchantContract:
 
     def test_a_genuine_notice_names_the_order(self, bench: MerchantBench) -> None:
         """Its references are ours."""
-        headers, body = bench.genuine_notice("order-1")
-        assert bench.merchant.parse_notice(headers, body).order_references == ("order-1",)
+        headers, body, received_wall_us = bench.genuine_notice("order-1")
+        assert bench.merchant.parse_notice(headers, body, received_wall_us).order_references == ("order-1",)
 
     def test_a_notice_that_was_touched_is_refused(self, bench: MerchantBench) -> None:
         """Another body, another signature or none is not believed."""
-        headers, body = bench.genuine_notice("order-1")
+        headers, body, received_wall_us = bench.genuine_notice("order-1")
         for forged_headers, forged_body in (
             (headers, body.replace(b"order-1", b"order-2")),
             ({name: value + "0" for name, value in headers.items()}, body),
             ({}, body),
         ):
             with pytest.raises(MerchantError):
-                bench.merchant.parse_notice(forged_headers, forged_body)
+                bench.merchant.parse_notice(forged_headers, forged_body, received_wall_us)
 
 
 def _something(bench: MerchantBench) -> tuple[Quote, Offer]:

@@ -71,7 +71,6 @@ class HttpShop:
         self._settings = _settings(context)
         self._secret = context.secret.encode()
         self._currency = context.currency
-        self._wall_us = context.wall_us
         self._client = httpx.Client(
             base_url=self._settings.base_url,
             headers={
@@ -132,8 +131,8 @@ class HttpShop:
         """Ask to cancel; the answer is where the order stands then."""
         return self._look_up("POST", f"/orders/{quote(reference, safe='')}/cancel", reference)
 
-    def parse_notice(self, headers: Mapping[str, str], body: bytes) -> MerchantNotice:
-        """Verify and read a notice: HMAC-SHA256 over "<Shop-Timestamp>.<body>" under the token, not too old."""
+    def parse_notice(self, headers: Mapping[str, str], body: bytes, received_wall_us: int) -> MerchantNotice:
+        """Verify and read a notice: HMAC-SHA256 over "<Shop-Timestamp>.<body>" under the token, fresh when it came."""
         if len(body) > MAX_NOTICE_BYTES:
             raise MerchantRefused(f"the notice is larger than {MAX_NOTICE_BYTES} bytes")
         found = {name.lower(): value for name, value in headers.items()}
@@ -144,8 +143,10 @@ class HttpShop:
         given = found.get("shop-signature", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, expected.encode()):
             raise MerchantRefused("the notice is not signed by this shop")
-        if abs(self._wall_us() // 1_000_000 - int(timestamp)) > self._settings.notice_age_s:
-            raise MerchantRefused(f"the notice was signed more than {self._settings.notice_age_s} s ago, or ahead")
+        if abs(received_wall_us // 1_000_000 - int(timestamp)) > self._settings.notice_age_s:
+            raise MerchantRefused(
+                f"the notice was signed more than {self._settings.notice_age_s} s before it came, or ahead"
+            )
         try:
             notice = _NOTICE.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

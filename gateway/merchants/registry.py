@@ -42,7 +42,7 @@ class Closable(Protocol):
 class InstalledMerchants:
     """The `Merchants` port over the installed adapters. Safe to use from several threads.
 
-    `unseal` opens an account's `secret_sealed`; `wall_us` tells real time. An adapter is made once per account and
+    `unseal` opens an account's `secret_sealed`. An adapter is made once per account and
     made anew when the account was changed, so that connections are kept open between steps.
     """
 
@@ -50,11 +50,9 @@ class InstalledMerchants:
         self,
         *,
         unseal: Callable[[bytes], str],
-        wall_us: Callable[[], int],
         entries: Iterable[EntryPoint] | None = None,
     ) -> None:
         self._unseal = unseal
-        self._wall_us = wall_us
         self._entries = _by_name(entry_points(group=GROUP) if entries is None else entries)
         self._lock = threading.Lock()
         self._opened: dict[str, tuple[MerchantAccount, Merchant]] = {}
@@ -102,7 +100,6 @@ class InstalledMerchants:
             settings=account.settings,
             secret=self._unseal(account.secret_sealed),
             currency=account.currency,
-            wall_us=self._wall_us,
         )
         merchant: Merchant = factory(context)
         return merchant

@@ -55,7 +55,8 @@ def _references(tx: Transaction, services: Services, received: Notice) -> tuple[
     accounts = tx.find(MerchantAccount, None, id=received.name)
     if not accounts:
         raise MerchantRefused(f"no shop {received.name!r} is set up")
-    return services.merchants.open(accounts[0]).parse_notice(received.headers, received.body).order_references
+    shop = services.merchants.open(accounts[0])
+    return shop.parse_notice(received.headers, received.body, received.received_wall_us).order_references
 
 
 def _hint(tx: Transaction, received: Notice, reference: str, now_us: int) -> bool:

@@ -51,13 +51,16 @@ async def _take(request: Request, web: WebServices, source: str, name: str) -> R
 
 
 def keep(web: WebServices, source: str, name: str, headers: dict[str, str], body: bytes) -> None:
-    """Store a notice and leave a row for the worker; the same bytes again change nothing. Raises NotFound, NoRoom."""
+    """Store a notice and leave a row for the worker; the same bytes again change nothing. Raises NotFound, NoRoom.
+
+    The same body under other headers is another notice until one of them is proven: a forged one keeps no genuine out.
+    """
     sha256 = hashlib.sha256(body).hexdigest()
     now_us = web.clock.now_us()
     with web.unit_of_work.begin() as tx:
         if not _is_known(tx, source, name):
             raise NotFound(source, name)
-        if tx.find(Notice, None, source=source, name=name, sha256=sha256):
+        if any(_is_taken(one, headers) for one in tx.find(Notice, None, source=source, name=name, sha256=sha256)):
             return
         if tx.count(Notice, None, source=source, name=name, state=NoticeState.RECEIVED) >= MAX_WAITING:
             raise NoRoom(RETRY_WAITING_S)
@@ -72,9 +75,15 @@ def keep(web: WebServices, source: str, name: str, headers: dict[str, str], body
             state=NoticeState.RECEIVED,
             reason="",
             received_us=now_us,
+            received_wall_us=web.clock.wall_us(),
         )
         tx.add(notice)
         tx.enqueue("notice", None, notice.id, due_us=now_us)
+
+
+def _is_taken(before: Notice, headers: dict[str, str]) -> bool:
+    """Whether nothing is left to do for the same body under these headers."""
+    return before.state is NoticeState.DONE or (before.state is NoticeState.RECEIVED and before.headers == headers)
 
 
 def _is_known(tx: Transaction, source: str, name: str) -> bool:

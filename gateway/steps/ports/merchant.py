@@ -165,8 +165,11 @@ class Merchant(Protocol):
         """Ask to cancel; the answer says whether it still was possible."""
         ...
 
-    def parse_notice(self, headers: Mapping[str, str], body: bytes) -> MerchantNotice:
-        """Verify and read what the shop told us; raises MerchantRefused when it cannot be trusted."""
+    def parse_notice(self, headers: Mapping[str, str], body: bytes, received_wall_us: int) -> MerchantNotice:
+        """Verify and read what the shop told us; raises MerchantRefused when it cannot be trusted.
+
+        It came at `received_wall_us`, real time in UTC microseconds: what a signature's age is compared with.
+        """
         ...
 
 

@@ -22,7 +22,7 @@ class MerchantRow(SQLModel, table=True):
 class NoticeRow(SQLModel, table=True):
     __tablename__ = "notice"
     __table_args__ = (
-        UniqueConstraint("source", "name", "sha256"),
+        Index("notice_by_body", "source", "name", "sha256"),
         Index("notice_by_state", "source", "name", "state", "id"),
     )
     id: str = Field(primary_key=True, max_length=ID_LENGTH)
@@ -35,6 +35,7 @@ class NoticeRow(SQLModel, table=True):
     state: str
     reason: str
     received_us: int = big()
+    received_wall_us: int = big()
 
 
 class MessageRow(Owned, table=True):

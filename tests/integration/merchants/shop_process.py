@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import httpx
 
-from devices.clock import ClockSetting, RealClock, write_clock
+from devices.clock import ClockSetting, write_clock
 from gateway.merchants.context import MerchantContext
 from gateway.merchants.http_shop import HttpShop
 from gateway.steps.ports import Accepted, Offer, OrderStatus, PlaceLine, Refused, WantedLine
@@ -26,9 +26,7 @@ TOKEN = "shop-token"
 
 def connect(base_url: str, **settings: str | float) -> HttpShop:
     """The adapter to a shop at an address."""
-    context = MerchantContext(
-        settings={"base_url": base_url, **settings}, secret=TOKEN, currency="EUR", wall_us=RealClock().wall_us
-    )
+    context = MerchantContext(settings={"base_url": base_url, **settings}, secret=TOKEN, currency="EUR")
     return HttpShop(context)
 
 

@@ -1,7 +1,6 @@
 import hmac
 import itertools
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from gateway.steps.ports import WantedLine
 from tests.integration.merchants.shop_process import TOKEN, ShopProcess
 
 NUMBERS = itertools.count()
+SIGNED_S = 1_772_442_000
 
 
 @dataclass
@@ -23,11 +23,11 @@ class ShopBench:
     def new_reference(self) -> str:
         return f"contract-{next(NUMBERS)}"
 
-    def genuine_notice(self, reference: str) -> tuple[Mapping[str, str], bytes]:
+    def genuine_notice(self, reference: str) -> tuple[Mapping[str, str], bytes, int]:
         body = json.dumps({"notice_id": "n-1", "event": "shipped", "at_us": 1, "references": [reference]}).encode()
-        timestamp = str(int(time.time()))  # noqa: TID251 — a signature's age is real time
+        timestamp = str(SIGNED_S)
         signature = hmac.new(TOKEN.encode(), f"{timestamp}.".encode() + body, "sha256").hexdigest()
-        return {"Shop-Timestamp": timestamp, "Shop-Signature": f"v1={signature}"}, body
+        return {"Shop-Timestamp": timestamp, "Shop-Signature": f"v1={signature}"}, body, SIGNED_S * 1_000_000
 
 
 class TestHttpShop(MerchantContract):

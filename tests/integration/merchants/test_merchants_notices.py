@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from devices.clock import RealClock
 from gateway.steps.ports import Accepted, MerchantRefused
 from tests.integration.merchants.shop_process import Listener, Received, ShopProcess
+
+CLOCK = RealClock()
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def test_every_change_of_an_order_is_told_signed_and_settled_when_due(
     telling_shop.set_clock(accepted.promised_us)
     telling_shop.settle_notices()
     told = {
-        telling_shop.merchant.parse_notice(request.headers, request.body).order_references[0]
+        telling_shop.merchant.parse_notice(request.headers, request.body, CLOCK.wall_us()).order_references[0]
         for request in listener.received
     }
     assert told == {"order-1", "order-2"}
@@ -51,7 +54,10 @@ def test_a_notice_may_come_twice_and_carries_the_same_id(telling_shop: ShopProce
     telling_shop.order("order-1")
     telling_shop.pass_days(10)
     telling_shop.settle_notices()
-    ids = [telling_shop.merchant.parse_notice(one.headers, one.body).notice_id for one in listener.received]
+    ids = [
+        telling_shop.merchant.parse_notice(one.headers, one.body, CLOCK.wall_us()).notice_id
+        for one in listener.received
+    ]
     assert len(ids) == 6
     assert len(set(ids)) == 3
 
@@ -76,4 +82,4 @@ def test_a_notice_from_another_shop_is_refused(telling_shop: ShopProcess, listen
     telling_shop.settle_notices()
     request = listener.received[0]
     with pytest.raises(MerchantRefused, match="not signed"):
-        telling_shop.merchant.parse_notice(request.headers, request.body + b" ")
+        telling_shop.merchant.parse_notice(request.headers, request.body + b" ", CLOCK.wall_us())
