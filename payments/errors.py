@@ -12,6 +12,7 @@ PaymentError
 │   ├── CurrencyMismatch
 │   ├── UnknownCurrency
 │   └── NotAnAmount
+├── SettlementMismatch  a pay-out that does not add up: nothing of it is booked, the operator asks the provider
 └── LedgerError         a journal that may not be written
     └── Unbalanced
 """
@@ -106,6 +107,15 @@ class NotAnAmount(MoneyError):
         super().__init__(f"{value!r} is not an amount: {reason}")
         self.value = value
         self.reason = reason
+
+
+class SettlementMismatch(PaymentError):
+    """The pay-out `provider_ref` says one thing in its lines and another in its sums; `detail` says which."""
+
+    def __init__(self, provider_ref: str, detail: str) -> None:
+        super().__init__(f"pay-out {provider_ref} does not add up: {detail}")
+        self.provider_ref = provider_ref
+        self.detail = detail
 
 
 class LedgerError(PaymentError):

@@ -180,6 +180,7 @@ class Operation:
 
     `subject_id`: the shipment that a capture bills or a refund gives back (perhaps with /cause), the cart of an
     authorize, the attempt of a void. `note` is the provider's last answer in words, `answered_us` when it came.
+    `settled_ref` is the pay-out that brought it, empty before.
     """
 
     id: str
@@ -197,6 +198,7 @@ class Operation:
     closed_us: int | None
     syncs: int
     answered_us: int | None = None
+    settled_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

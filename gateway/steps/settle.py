@@ -4,9 +4,10 @@ Each pay-out becomes one settlement journal per household, and one pay-out journ
 """
 
 from collections import defaultdict
+from dataclasses import replace
 
 from gateway.domain.cart import Cart
-from gateway.domain.payment import Attempt, Operation
+from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState, PaymentMethod
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.accounts import STORED_BALANCE
@@ -43,8 +44,9 @@ def _book(tx: Transaction, adapter: str, settlement: Settlement, now_us: int) ->
     unmatched: list[SettlementLine] = []
     for line in settlement.lines:
         found = tx.find(Operation, None, id=line.reference)
-        if found:
+        if found and _is_brought_by(tx, adapter, settlement, line, found[0]):
             by_household[found[0].household_id].append((line, found[0]))
+            tx.save(replace(found[0], settled_ref=settlement.provider_ref))
         else:
             unmatched.append(line)
     shares = _fee_shares(
@@ -72,6 +74,20 @@ def _book(tx: Transaction, adapter: str, settlement: Settlement, now_us: int) ->
             memo=f"{adapter} paid out for something unknown to us",
             at_us=settlement.settled_at_us,
         )
+
+
+def _is_brought_by(
+    tx: Transaction, adapter: str, settlement: Settlement, line: SettlementLine, operation: Operation
+) -> bool:
+    """Say whether a line pays out what this operation moved, whole and for the first time; else it is unknown to us."""
+    sign = {OperationKind.CAPTURE: 1, OperationKind.REFUND: -1}.get(operation.kind, 0)
+    attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
+    return (
+        operation.state is OperationState.SUCCEEDED
+        and line.amount == Money(sign * operation.amount_minor, operation.currency)
+        and tx.get(PaymentMethod, operation.household_id, attempt.payment_method_id).adapter == adapter
+        and operation.settled_ref in {"", settlement.provider_ref}
+    )
 
 
 def _pay_merchants(

@@ -117,6 +117,7 @@ class OperationRow(Owned, table=True):
     closed_us: int | None = maybe_big()
     syncs: int
     answered_us: int | None = maybe_big()
+    settled_ref: str = Field(default="", max_length=200)
 
 
 class AccountRow(Owned, table=True):

@@ -18,7 +18,7 @@ from gateway.steps.settle import OPERATOR
 from payments import ledger
 from payments.adapter import Notice as Notified
 from payments.adapter import Settlement, SettlementLine
-from payments.errors import ConfigError, OutcomeUnknown
+from payments.errors import ConfigError, OutcomeUnknown, SettlementMismatch
 from payments.money import Money
 from tests.builders import build, whole_story
 from tests.homes import home, known_level, left, telling
@@ -44,7 +44,7 @@ def pay_out(reference: str, at_us: int, fee: int, *lines: tuple[str, int]) -> Se
 
 
 def household_with_captures(household_id: str, *amounts: int) -> list[object]:
-    """Return a household in which these amounts were captured: operations <household>-0, -1 …"""
+    """Return a household in which these amounts were captured, negative ones given back: <household>-0, -1 …"""
     rows = [
         replace(row, household_id=household_id, **({"id": household_id} if isinstance(row, Household) else {}))
         for row in whole_story()
@@ -69,9 +69,9 @@ def household_with_captures(household_id: str, *amounts: int) -> list[object]:
             Operation,
             id=f"{household_id}-{number}",
             household_id=household_id,
-            kind=OperationKind.CAPTURE,
+            kind=OperationKind.CAPTURE if amount > 0 else OperationKind.REFUND,
             subject_id=f"parcel-{number}",
-            amount_minor=amount,
+            amount_minor=abs(amount),
         )
         for number, amount in enumerate(amounts)
     ]
@@ -139,6 +139,30 @@ def test_what_belongs_to_nothing_of_ours_goes_to_suspense_in_the_operators_book(
     assert book(rig, "ana")["fees"] == 10
 
 
+def test_what_was_paid_out_before_is_paid_to_no_merchant_again(open_rig: OpenRig) -> None:
+    rig = open_with_captures(open_rig, ana=(1000,))
+    rig.bank.settlements = [pay_out(f"po-{number}", rig.clock.now + number, 0, ("ana-0", 1000)) for number in (1, 2)]
+    rig.work_off()
+    assert [one.kind for one in rig.rows(JournalEntry, "ana")] == ["settlement", "payout"]
+    assert book(rig, OPERATOR) == {"bank": 1000, "suspense": -1000}
+
+
+@pytest.mark.parametrize("line", [("ana-0", 99_999), ("ana-0", 999), ("ana-0", -1000), ("ana-1", 300), ("ana-1", 1)])
+def test_a_line_that_does_not_fit_what_was_moved_goes_to_suspense(open_rig: OpenRig, line: tuple[str, int]) -> None:
+    rig = open_with_captures(open_rig, ana=(1000, -300))
+    rig.bank.settlements = [pay_out("po-1", rig.clock.now, 0, line)]
+    rig.work_off()
+    assert rig.rows(JournalEntry, "ana") == []
+    assert book(rig, OPERATOR) == {"bank": line[1], "suspense": -line[1]}
+
+
+def test_a_pay_out_that_does_not_add_up_is_refused_before_it_is_booked() -> None:
+    whole = pay_out("po-1", 0, 25, ("ana-0", 1000))
+    for wrong in ({"gross": euros(100)}, {"net": euros(1000)}, {"fee": euros(0)}, {"fee": Money(25, "USD")}):
+        with pytest.raises(SettlementMismatch, match="po-1 does not add up"):
+            replace(whole, **wrong)
+
+
 def test_a_fee_without_anybody_to_bear_it_is_the_operators(open_rig: OpenRig) -> None:
     rig = open_with_captures(open_rig)
     rig.bank.settlements = [pay_out("po-1", rig.clock.now, 10, ("stranger", 70))]
@@ -147,7 +171,7 @@ def test_a_fee_without_anybody_to_bear_it_is_the_operators(open_rig: OpenRig) ->
 
 
 def test_a_day_with_more_refunds_than_sales_pays_no_merchant(open_rig: OpenRig) -> None:
-    rig = open_with_captures(open_rig, ana=(1000, 300))
+    rig = open_with_captures(open_rig, ana=(200, -300))
     rig.bank.settlements = [pay_out("po-1", rig.clock.now, 5, ("ana-0", 200), ("ana-1", -300))]
     rig.work_off()
     assert [one.kind for one in rig.rows(JournalEntry, "ana")] == ["settlement"]
@@ -155,9 +179,9 @@ def test_a_day_with_more_refunds_than_sales_pays_no_merchant(open_rig: OpenRig) 
 
 
 def test_a_full_page_of_pay_outs_is_followed_by_the_next(open_rig: OpenRig) -> None:
-    rig = open_with_captures(open_rig, ana=tuple([10] * 5))
+    rig = open_with_captures(open_rig, ana=tuple([10] * 250))
     rig.bank.settlements = [
-        pay_out(f"po-{number:03d}", rig.clock.now + number, 0, ("ana-0", 10)) for number in range(250)
+        pay_out(f"po-{number:03d}", rig.clock.now + number, 0, (f"ana-{number}", 10)) for number in range(250)
     ]
     whole = rig.bank.list_settlements
     rig.bank.list_settlements = lambda since_us: whole(since_us)[:200]
