@@ -351,7 +351,8 @@ def test_devices_run_alone_against_any_broker(broker: int, tmp_path: Path) -> No
         gateway.until(lambda: {key[0] for key in gateway.messages} == set(identities))
         status, said = process.end(signal.SIGINT)
     assert status == 0
-    assert said.startswith(f"2 devices to 127.0.0.1:{broker}: 2 messages said")
+    assert said.startswith(f"2 devices to 127.0.0.1:{broker}, after the clock file.")
+    assert "Stopped. 2 messages said" in said
 
 
 def test_what_cannot_run_says_so_in_one_sentence(household: Path, tmp_path: Path) -> None:
