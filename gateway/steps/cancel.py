@@ -22,7 +22,7 @@ from gateway.steps.ports import (
     Services,
     Transaction,
 )
-from gateway.steps.watch import look_again, unknown_there
+from gateway.steps.watch import look_again, not_believed, unknown_there
 
 QUIET_AFTER_US = 7 * DAY_US
 MOST_TRIES = 12
@@ -85,18 +85,27 @@ def cancel(item: HouseholdItem, services: Services) -> None:
         order = tx.get(Order, household_id, item.subject_id)
         match answer:
             case OrderStatus():
-                ended = take_status(tx, order, answer, now_us)
-                if ended.state is OrderState.CANCELLED:
-                    _keep_quiet(tx, ended, now_us)
-                elif _may_be_cancelled(tx, ended):
-                    _not_cancelled(tx, ended, "it says that this is not possible any more", now_us)
-                look_again(tx, ended, now_us)
+                _take_answer(tx, order, answer, now_us)
             case OrderNotFound():
                 unknown_there(tx, order, now_us)
             case str():
                 _not_cancelled(tx, order, answer, now_us)
             case None:
                 _ask_again(tx, order, now_us, services.clock.wall_us())
+
+
+def _take_answer(tx: Transaction, order: Order, status: OrderStatus, now_us: int) -> None:
+    """Write where the order stands now, and say so where it was not cancelled."""
+    try:
+        ended = take_status(tx, order, status, now_us)
+    except MerchantUnknown as impossible:
+        not_believed(tx, order, str(impossible), now_us)
+        return
+    if ended.state is OrderState.CANCELLED:
+        _keep_quiet(tx, ended, now_us)
+    elif _may_be_cancelled(tx, ended):
+        _not_cancelled(tx, ended, "it says that this is not possible any more", now_us)
+    look_again(tx, ended, now_us)
 
 
 def _may_be_cancelled(tx: Transaction, order: Order) -> bool:

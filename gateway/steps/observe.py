@@ -8,8 +8,8 @@ A shop that never ships is asked to cancel, and in the end a person looks: nothi
 from gateway.domain.order import Order, OrderState
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.steps.order_status import take_status
-from gateway.steps.ports import OrderNotFound, Services
-from gateway.steps.watch import look_again, unknown_there
+from gateway.steps.ports import MerchantUnknown, OrderNotFound, Services
+from gateway.steps.watch import look_again, not_believed, unknown_there
 
 NEVER_OBSERVED = frozenset({OrderState.PLACING, OrderState.REJECTED, OrderState.CANCELLED})
 
@@ -30,5 +30,10 @@ def observe(item: HouseholdItem, services: Services) -> None:
         order = tx.get(Order, household_id, item.subject_id)
         if isinstance(status, OrderNotFound):
             unknown_there(tx, order, now_us)
+            return
+        try:
+            order = take_status(tx, order, status, now_us)
+        except MerchantUnknown as impossible:
+            not_believed(tx, order, str(impossible), now_us)
         else:
-            look_again(tx, take_status(tx, order, status, now_us), now_us)
+            look_again(tx, order, now_us)

@@ -20,13 +20,13 @@ def take_parcels(
     """Note every parcel, put what came on the shelf, and count the lines anew; `lines` is changed in place.
 
     Returns each parcel beside its shipment, in the state it was first seen to end in: a parcel given up and refunded
-    stays lost. Raises MerchantUnknown for a line that was never ordered: such an answer is not believed.
+    stays lost. Raises MerchantUnknown, before anything is written, for an answer that is not believed: a line that was
+    never ordered, or more packs of one than were.
     """
-    for parcel in status.parcels:
-        if strangers := {sent.line_ref for sent in parcel.lines} - lines.keys():
-            raise MerchantUnknown(f"parcel {parcel.parcel_ref} holds unknown lines: {', '.join(sorted(strangers))}")
+    parcels = [_summed(parcel) for parcel in status.parcels]
+    _believe(tx, order, lines, parcels)
     taken = []
-    for parcel in status.parcels:
+    for parcel in parcels:
         shipment = _parcel(tx, order, lines, parcel, now_us)
         taken.append((shipment, replace(parcel, state=shipment.state.value)))
     counted = _tallies([parcel for _, parcel in taken])
@@ -34,6 +34,38 @@ def take_parcels(
     for line in list(lines.values()):
         lines[line.id] = line.counted(counted[line.id], nothing_follows=nothing_follows)
     return taken
+
+
+def _summed(parcel: Parcel) -> Parcel:
+    """Return the parcel with each line once, however often the merchant names it."""
+    by_line: dict[str, ParcelLine] = {}
+    for sent in parcel.lines:
+        one = by_line.setdefault(sent.line_ref, sent)
+        if one is not sent:
+            came = None if one.packs_delivered is sent.packs_delivered is None else _came(one) + _came(sent)
+            by_line[sent.line_ref] = ParcelLine(sent.line_ref, one.packs + sent.packs, came)
+    return replace(parcel, lines=tuple(by_line.values()))
+
+
+def _believe(tx: Transaction, order: Order, lines: dict[str, OrderLine], parcels: list[Parcel]) -> None:
+    """Raise MerchantUnknown unless the parcels can be the order's.
+
+    What was lost or was not inside may be sent once more; what came and what is on its way is never above the order.
+    """
+    given_up = tx.find(Shipment, order.household_id, order_id=order.id, state=ShipmentState.LOST)
+    lost_refs = {shipment.merchant_ref for shipment in given_up}
+    sums = dict.fromkeys(lines, 0)
+    for parcel in parcels:
+        if strangers := {sent.line_ref for sent in parcel.lines} - lines.keys():
+            raise MerchantUnknown(f"parcel {parcel.parcel_ref} holds unknown lines: {', '.join(sorted(strangers))}")
+        is_lost = parcel.state == "lost" or parcel.parcel_ref in lost_refs
+        for sent in parcel.lines:
+            standing = _came(sent) if parcel.state == "delivered" else sent.packs
+            sums[sent.line_ref] += 0 if is_lost else standing
+            line = lines[sent.line_ref]
+            most = max(sent.packs, sums[line.id])
+            if most > line.packs:
+                raise MerchantUnknown(f"{most} packs of {line.name} were sent, {line.packs} were ordered")
 
 
 def lacking(parcel: Parcel) -> dict[str, int]:

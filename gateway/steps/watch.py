@@ -27,6 +27,17 @@ def unknown_there(tx: Transaction, order: Order, now_us: int) -> None:
         tx.enqueue("observe", order.household_id, order.id, due_us=now_us + DAY_US)
 
 
+def not_believed(tx: Transaction, order: Order, why: str, now_us: int) -> None:
+    """Tell the household once that what the shop says of an order cannot be, keep what is wrong, and ask daily."""
+    text = f"What the shop says of this order cannot be right: {why}. None of it was counted; the operator is looking."
+    if order.note != text:
+        order = replace(order, note=text)
+        tx.save(order)
+        tell(tx, order.household_id, "order_not_believed", text, f"orders/{order.id}", now_us)
+    if not _is_left_to_a_person(tx, order, now_us):
+        tx.enqueue("observe", order.household_id, order.id, due_us=now_us + DAY_US)
+
+
 def look_again(tx: Transaction, order: Order, now_us: int) -> None:
     """Leave a row for the next look while a line is open; ask a shop that lets the household wait to cancel."""
     lines = tx.find(OrderLine, order.household_id, order_id=order.id)
