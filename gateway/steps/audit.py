@@ -1,7 +1,7 @@
 """Whether a household's ledger, its operations and the providers' own books agree: nothing is changed, all is said."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gateway.domain.approval import Approval
 from gateway.domain.payment import (
@@ -41,9 +41,17 @@ def audit(tx: Transaction, providers: PaymentProviders, household_id: str) -> li
     found = ledger.check(journals)
     found.extend(_operations_against_journals(operations, journals))
     found.extend(_captures_against_approvals(tx, household_id, operations))
-    for method in tx.every(PaymentMethod, household_id):
-        found.extend(_against_provider(tx, providers, method, operations))
+    for methods in _by_account(tx, providers, household_id):
+        found.extend(_against_provider(tx, providers, methods, operations))
     return found
+
+
+def _by_account(tx: Transaction, providers: PaymentProviders, household_id: str) -> Iterable[list[PaymentMethod]]:
+    """Return the linked accounts, those together that are one at the provider: unlinked and linked again, say."""
+    accounts: defaultdict[tuple[str, str], list[PaymentMethod]] = defaultdict(list)
+    for method in tx.every(PaymentMethod, household_id):
+        accounts[method.adapter, providers.token(method)].append(method)
+    return accounts.values()
 
 
 def _unbalanced(entry: JournalEntry, left: dict[str, int]) -> ledger.Difference:
@@ -98,13 +106,18 @@ def _captures_against_approvals(
 
 
 def _against_provider(
-    tx: Transaction, providers: PaymentProviders, method: PaymentMethod, operations: list[Operation]
+    tx: Transaction, providers: PaymentProviders, methods: list[PaymentMethod], operations: list[Operation]
 ) -> list[ledger.Difference]:
-    """Set one account's movements against the provider's book; operations still open are left out on both sides."""
+    """Set one account's movements against the provider's book; operations still open are left out on both sides.
+
+    `methods`: every time the account was linked.
+    """
+    method = methods[0]
     provider = providers.open(method.adapter)
     if not isinstance(provider, adapter.OpenBook):
         return []
-    attempts = {one.id: one.state for one in tx.every(Attempt, method.household_id, payment_method_id=method.id)}
+    linked = frozenset(one.id for one in methods)
+    attempts = {one.id: one.state for one in tx.every(Attempt, method.household_id, payment_method_id=linked)}
     mine = [one for one in operations if one.attempt_id in attempts]
     undecided = {one.id for one in mine if one.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}}
     touched = {one.attempt_id for one in mine if one.id in undecided}

@@ -67,7 +67,8 @@ def link_account(
     Raises Invalid when the provider could not be asked or refused the request itself.
 
     Where the provider asks for no account (its capabilities say so), `token` is left aside: the household has one
-    account there and nobody can name another's.
+    account there and nobody can name another's. An account is linked once: a second link would have limits of its own,
+    and together they would let more be debited than either says.
     """
     member.may_administer("link an account")
     limits.checked()
@@ -82,8 +83,7 @@ def link_account(
         ):
             raise Invalid("account", f"at most {MAX_METHODS} accounts; unlink one first")
         token = _account_token(provider, token, household)
-        if provider.capabilities.account is None and _is_linked(methods, adapter_name):
-            raise Invalid("adapter", f"{provider.capabilities.title} is linked already")
+        _refuse_second_link(services, provider, methods, adapter_name, token)
         method_id = tx.new_id()
         method = PaymentMethod(
             id=method_id,
@@ -251,8 +251,15 @@ def _account_token(provider: adapter.PaymentAdapter, written: str, household: Ho
     return written.strip()
 
 
-def _is_linked(methods: list[PaymentMethod], adapter_name: str) -> bool:
-    return any(method.adapter == adapter_name and method.state is not MethodState.REVOKED for method in methods)
+def _refuse_second_link(
+    services: Services, provider: adapter.PaymentAdapter, methods: list[PaymentMethod], adapter_name: str, token: str
+) -> None:
+    linked = [one for one in methods if one.adapter == adapter_name and one.state is not MethodState.REVOKED]
+    if provider.capabilities.account is None and linked:
+        raise Invalid("adapter", f"{provider.capabilities.title} is linked already")
+    for method in linked:
+        if services.providers.token(method) == token:
+            raise Invalid("account", f"this account is linked already, as {method.label}; change its limits there")
 
 
 def _provider(services: Services, name: str) -> adapter.PaymentAdapter:

@@ -146,6 +146,33 @@ def test_a_crash_while_an_account_is_linked_is_made_good_from_the_rows(open_rig:
     assert rig.bomb.where in {"after a commit", "before setup_mandate", "after setup_mandate"}
 
 
+def test_an_account_is_linked_once_whatever_it_is_called(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    link(rig)
+    with pytest.raises(Invalid, match="linked already, as Second; change its limits there"):
+        link_account(
+            rig.services, ana(rig), adapter_name="sandbox", token=" second account ", label="Third", limits=LIMITS
+        )
+    assert [one.label for one in rig.rows(PaymentMethod) if one.label == "Third"] == []
+
+
+def test_an_account_that_was_unlinked_can_be_linked_again_and_its_movements_are_counted_once(
+    with_order: OpenRig,
+) -> None:
+    rig = with_order()
+    rig.shop.ship()
+    rig.pass_days(0.2)
+    method = rig.the(PaymentMethod)
+    token = rig.providers.token(method)
+    unlink_account(rig.services, ana(rig), method.id)
+    link_account(rig.services, ana(rig), adapter_name="sandbox", token=token, label="Again", limits=LIMITS)
+    assert {one.label: one.state for one in rig.rows(PaymentMethod)} == {
+        method.label: MethodState.REVOKED,
+        "Again": MethodState.ACTIVE,
+    }
+    assert rig.differences() == []
+
+
 # Limits
 
 
