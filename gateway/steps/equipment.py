@@ -13,11 +13,14 @@ from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Device, DeviceState, Measure, PackOption, Slot, Supply
 from gateway.steps.challenge import next_night_us
 from gateway.steps.commands import expire_commands
-from gateway.steps.household import named
+from gateway.steps.household import most_kept, named
 from gateway.steps.levels import level_of, save_refill, settle_pending, with_tracker
 from gateway.steps.ports import Offer, Transaction
 
 MAX_OPTIONS = 10
+MOST_MINOR = 100_000_000
+SHELF_FACTOR = 10
+"""A shelf may hold more than anybody would have us keep there, but not without end."""
 DEFAULT_SERVICE_LEVEL = 0.95
 DEFAULT_TARGET_DAYS = 14.0
 DEFAULT_LEAD_TIME_DAYS = 2.0
@@ -154,8 +157,13 @@ def assign_slot(tx: Transaction, member: Member, slot_id: str, supply_id: str | 
 def choose_pack(
     tx: Transaction, member: Member, supply_id: str, merchant_id: str, offer: Offer, *, as_usual: bool, now_us: int
 ) -> PackOption:
-    """Accept a merchant's pack for a supply: as the usual one, or as a swap behind those accepted before."""
+    """Accept a merchant's pack for a supply: as the usual one, or as a swap behind those accepted before.
+
+    One that is known already is known from now on as the offer says, its price too. A price of 0 is one not known.
+    """
     member.may_administer("choose a product")
+    if not 0 <= offer.unit_price_minor <= MOST_MINOR:
+        raise Invalid("price", "give an amount above zero and below a million")
     supply = tx.get(Supply, member.household_id, supply_id)
     if offer.unit != supply.unit:
         raise Invalid("product", f"{offer.name} is sold in {offer.unit}, {supply.name} is kept in {supply.unit}")
@@ -170,12 +178,12 @@ def choose_pack(
         supply_id=supply_id,
         merchant_id=merchant_id,
         sku=offer.sku,
-        gtin=offer.gtin,
+        gtin=offer.gtin or (same[0].gtin if same else ""),
         name=offer.name,
         detail=offer.detail,
         pack_size=offer.pack_size,
         rank=0,
-        last_price_minor=same[0].last_price_minor if same else offer.unit_price_minor,
+        last_price_minor=offer.unit_price_minor or None,
     )
     ordered = [chosen, *others] if as_usual else [*others, chosen]
     for rank, option in enumerate(ordered):
@@ -224,9 +232,12 @@ def put_in_pack(tx: Transaction, member: Member, slot_id: str, *, size: float | 
 def set_shelf(tx: Transaction, member: Member, supply_id: str, quantity: float, *, now_us: int) -> Supply:
     """Say how much stands unopened on the shelf, in the supply's unit."""
     member.may_decide("count the shelf")
-    if not 0 <= quantity <= 1e9:
-        raise Invalid("quantity", "give what is on the shelf, 0 or more")
-    supply = replace(tx.get(Supply, member.household_id, supply_id), sealed_quantity=quantity)
+    supply = tx.get(Supply, member.household_id, supply_id)
+    most = SHELF_FACTOR * most_kept(tx, supply)
+    if not 0 <= quantity <= most:
+        shown = forecasting.amount(most, supply.unit)
+        raise Invalid("quantity", f"give what is on the shelf, 0 or more, and at most {shown}")
+    supply = replace(supply, sealed_quantity=quantity)
     tx.save(supply)
     tx.enqueue("forecast", supply.household_id, supply.id, due_us=now_us)
     return supply

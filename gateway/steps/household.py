@@ -3,12 +3,13 @@
 import unicodedata
 from dataclasses import replace
 
+from forecasting import amount
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.payment import MethodState, PaymentMethod
-from gateway.domain.replenishment import Plan, PlanState, Policy
-from gateway.domain.stock import Device, DeviceState, Slot, Supply
+from gateway.domain.replenishment import MAX_PACKS_PER_LINE, Plan, PlanState, Policy
+from gateway.domain.stock import Device, DeviceState, PackOption, Slot, Supply
 from gateway.steps.messages import tell
 from gateway.steps.plans import fill_subject, judge_now
 from gateway.steps.ports import Transaction
@@ -140,6 +141,11 @@ def set_policy(tx: Transaction, member: Member, policy: Policy, *, now_us: int) 
     for field, value, least, most in bounds:
         if not least <= value <= most:  # also refuses NaN
             raise Invalid(field, f"choose between {least:g} and {most:g}")
+    supply = tx.get(Supply, member.household_id, policy.supply_id)
+    most = most_kept(tx, supply)
+    if policy.minimum_quantity > most:
+        shown = amount(most, supply.unit)
+        raise Invalid("minimum_quantity", f"choose at most {shown}: what the device holds and one order can bring")
     room = policy.maximum_quantity
     if room is not None and not policy.minimum_quantity < room <= MOST_QUANTITY:
         raise Invalid("maximum_quantity", "choose more than what is always to be there, or leave it empty")
@@ -147,6 +153,15 @@ def set_policy(tx: Transaction, member: Member, policy: Policy, *, now_us: int) 
     tx.save(changed)
     tx.enqueue("forecast", known.household_id, known.supply_id, due_us=now_us)
     return changed
+
+
+def most_kept(tx: Transaction, supply: Supply) -> float:
+    """Return the most that can be asked to be kept of a supply, in its unit: its devices' room and one whole order."""
+    slots = tx.find(Slot, supply.household_id, supply_id=supply.id)
+    usual = tx.find(PackOption, supply.household_id, supply_id=supply.id, rank=0)
+    capacity = sum(slot.capacity for slot in slots)
+    pack_size = usual[0].pack_size if usual else capacity
+    return capacity + MAX_PACKS_PER_LINE * pack_size or MOST_QUANTITY
 
 
 def named(name: str) -> str:

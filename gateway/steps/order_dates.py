@@ -22,6 +22,11 @@ def with_dates(
     )
     lead_days = _lead_days(tx, policy, usual)
     lead, slowness_days = lead_time(lead_days), policy.approval_days
+    asked_minimum, pack_size = policy.minimum_quantity, None if usual is None else usual.pack_size
+    if pack_size is not None:
+        # More than one order can bring would be ordered for again and again and never be reached.
+        most = unknown.capacity + MAX_PACKS_PER_LINE * pack_size
+        policy = replace(policy, minimum_quantity=min(asked_minimum, most))
     # The minimum the household wants to keep is not there to be used: the date is set against what lies above it.
     above = (
         outcome
@@ -31,7 +36,6 @@ def with_dates(
     wanted = forecasting.reorder_level(above, lead, policy.service_level, slowness_days=slowness_days)
     wanted += policy.minimum_quantity
     wait_days = lead.mean_days + slowness_days
-    pack_size = None if usual is None else usual.pack_size
     found = aims(
         policy, wanted_reorder=wanted, daily_use=outcome.demand.daily, wait_days=wait_days, pack_size=pack_size
     )
@@ -60,6 +64,7 @@ def with_dates(
             wait_days=wait_days,
             capacity=unknown.capacity,
             pack_size=pack_size,
+            asked_minimum=asked_minimum,
         ),
         daily_use=outcome.demand.daily,
         band=tuple(
@@ -90,11 +95,17 @@ def _advice(
     wait_days: float,
     capacity: float,
     pack_size: float | None,
+    asked_minimum: float,
 ) -> tuple[str, ...]:
     """Say where the policy asks for more than its limits allow, and what would help."""
     if pack_size is None:
         return ()
     said, sure = [], _percent(policy.service_level)
+    if asked_minimum > policy.minimum_quantity:
+        said.append(
+            f"No order can bring as much as is never to be missing, {forecasting.amount(asked_minimum, unit)}: "
+            f"{forecasting.amount(policy.minimum_quantity, unit)} is kept."
+        )
     if found.reorder_quantity < wanted:
         room = forecasting.amount(policy.maximum_quantity or 0.0, unit)
         most = forecasting.amount(wanted + pack_size, unit)

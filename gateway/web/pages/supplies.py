@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Response
 from gateway.domain.errors import Invalid, NotFound
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Policy
-from gateway.domain.stock import PackOption, Supply
+from gateway.domain.stock import PackOption, Slot, Supply
 from gateway.steps import equipment
 from gateway.steps.household import set_policy
 from gateway.steps.ports import Offer, Transaction
@@ -115,8 +115,12 @@ def correct_level(
     visiting: Visiting, supply_id: str, slot_id: Annotated[str, Form()], quantity: Annotated[float, Form()]
 ) -> Response:
     """Believe the person on what is left."""
-    now_us = visiting.now_us
-    visiting.change(lambda tx: equipment.correct_level(tx, visiting.member, slot_id, quantity, now_us=now_us))
+
+    def correct(tx: Transaction) -> None:
+        _slot_of(visiting, tx, supply_id, slot_id)
+        equipment.correct_level(tx, visiting.member, slot_id, quantity, now_us=visiting.now_us)
+
+    visiting.change(correct)
     return back(f"/supplies/{supply_id}", "level")
 
 
@@ -124,9 +128,19 @@ def correct_level(
 @shown_on(supply_page)
 def put_in_pack(visiting: Visiting, supply_id: str, slot_id: Annotated[str, Form()]) -> Response:
     """Note a new pack that the person put in; its slot is full now."""
-    now_us = visiting.now_us
-    visiting.change(lambda tx: equipment.put_in_pack(tx, visiting.member, slot_id, size=None, now_us=now_us))
+
+    def put_in(tx: Transaction) -> None:
+        _slot_of(visiting, tx, supply_id, slot_id)
+        equipment.put_in_pack(tx, visiting.member, slot_id, size=None, now_us=visiting.now_us)
+
+    visiting.change(put_in)
     return back(f"/supplies/{supply_id}", "refill")
+
+
+def _slot_of(visiting: Visit, tx: Transaction, supply_id: str, slot_id: str) -> None:
+    """Raise NotFound unless the slot draws on this supply: a page speaks for its own alone."""
+    if tx.get(Slot, visiting.household_id, slot_id).supply_id != supply_id:
+        raise NotFound("slot", slot_id)
 
 
 @router.post("/supplies/{supply_id}/shelf")
@@ -182,6 +196,9 @@ def add_pack(
     def add(tx: Transaction) -> None:
         supply = tx.get(Supply, visiting.household_id, supply_id)
         shop = tx.get(MerchantAccount, visiting.household_id, merchant_id)
+        price_minor = amount_of(price, shop.currency, named="price")
+        if price_minor < 1:
+            raise Invalid("price", "give an amount above zero")
         if not 0 < pack_size < 1e9:
             raise Invalid("pack_size", "give what one pack holds, above zero")
         for field, text in (("sku", sku), ("name", name)):
@@ -194,7 +211,7 @@ def add_pack(
             detail="",
             pack_size=pack_size,
             unit=supply.unit,
-            unit_price_minor=amount_of(price, shop.currency, named="price"),
+            unit_price_minor=price_minor,
             in_stock=True,
         )
         equipment.choose_pack(tx, visiting.member, supply_id, shop.id, offer, as_usual=True, now_us=visiting.now_us)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from forecasting import amount
+from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import Invalid
 from gateway.domain.household import Member
-from gateway.domain.replenishment import DAY_US, Forecast, Plan, Policy
+from gateway.domain.replenishment import DAY_US, Forecast, Plan, PlanState, Policy
 from gateway.domain.stock import Supply
 from gateway.steps.household import set_policy
 from tests.homes import home, known_level
@@ -24,6 +25,11 @@ def planned(open_rig: OpenRig, quantity: float = 0.15, **policy: object) -> Rig:
     rig.enqueue("forecast", "milk")
     rig.pass_days(0.1)
     return rig
+
+
+def carts(rig: Rig) -> list[Cart]:
+    """Return what waits for an answer."""
+    return rig.rows(Cart, state=CartState.AWAITING_APPROVAL)
 
 
 def arrive(rig: Rig, days: float) -> Forecast:
@@ -102,6 +108,23 @@ def test_a_full_house_is_not_told_to_order_at_once(open_rig: OpenRig) -> None:
 def test_packs_too_small_for_what_is_wanted_are_said(open_rig: OpenRig) -> None:
     rig = planned(open_rig, pack_size=0.1, target_days=30.0)
     assert any("Choose a larger pack" in one for one in rig.rows(Forecast)[0].advice)
+
+
+def test_a_minimum_that_no_order_can_reach_is_not_ordered_for_without_end(open_rig: OpenRig) -> None:
+    rig = planned(open_rig, minimum_quantity=1e9)
+    assert any("No order can bring as much as is never to be missing" in one for one in rig.rows(Forecast)[0].advice)
+    bought = 0
+    for _ in range(4):
+        if not rig.rows(Plan, state=PlanState.CARTED):
+            break
+        (plan,) = rig.rows(Plan, state=PlanState.CARTED)
+        bought += plan.packs
+        rig.save(replace(plan, state=PlanState.DROPPED), *(replace(one, state=CartState.SKIPPED) for one in carts(rig)))
+        rig.save(replace(rig.the(Supply), sealed_quantity=float(bought)))
+        rig.enqueue("forecast", "milk")
+        rig.pass_days(0.1)
+    assert 21 < bought < 60
+    assert rig.the(Forecast, current=True).order_by_us != rig.clock.now
 
 
 def test_enough_room_needs_no_advice(open_rig: OpenRig) -> None:

@@ -84,6 +84,22 @@ def test_another_product_becomes_the_usual_one(web: WebClient) -> None:
     assert "Harbour roast" in follow(web, "/supplies/supply-coffee/packs", **product)
 
 
+def test_a_product_named_again_takes_its_new_name_and_price_and_stands_once(web: WebClient) -> None:
+    product = {"merchant_id": SHOP, "sku": "A-7", "name": "Harbour roast", "pack_size": "500", "price": "9,90"}
+    follow(web, "/supplies/supply-coffee/packs", **product)
+    follow(web, "/supplies/supply-coffee/packs", **product | {"name": "Harbour roast, dark", "price": "10,40"})
+    (known,) = [one for one in web.unit_of_work.rows(PackOption) if one.sku == "A-7"]
+    assert (known.name, known.last_price_minor, known.rank) == ("Harbour roast, dark", 1040, 0)
+
+
+@pytest.mark.parametrize(("act", "data"), [("level", {"quantity": "0.5"}), ("refill", {})])
+def test_a_supplys_page_changes_no_slot_of_another_supply(web: WebClient, act: str, data: dict[str, str]) -> None:
+    before = {level.id: level for level in web.unit_of_work.rows(Level)}
+    answer = web.post(f"/supplies/supply-coffee/{act}", data={"slot_id": "slot-milk", **data}, headers=HTML)
+    assert answer.status_code == 404
+    assert {level.id: level for level in web.unit_of_work.rows(Level)} == before
+
+
 def test_a_new_device_shows_its_secret_once_and_keeps_no_copy(web: WebClient) -> None:
     answer = web.post("/devices", data={"kind": "coffee-machine", "name": "Jura Z10", "room": "Office"})
     assert answer.status_code == 201

@@ -48,6 +48,31 @@ REFUSED = [
     ),
     ("/supplies/supply-coffee/level", {"slot_id": "slot-coffee", "quantity": "a lot"}, "quantity", "Write a number"),
     ("/supplies/supply-coffee/shelf", {"quantity": "-3"}, "quantity", "0 or more"),
+    ("/supplies/supply-coffee/shelf", {"quantity": "1000000000"}, "quantity", "at most 210\xa0kg"),
+    (
+        "/supplies/supply-coffee/policy",
+        {
+            "service_percent": "99",
+            "target_days": "30",
+            "minimum_quantity": "1000000000",
+            "decide_hours": "48",
+            "price_tolerance_percent": "5",
+        },
+        "minimum_quantity",
+        "Choose at most 21\xa0kg: what the device holds and one order can bring",
+    ),
+    (
+        "/supplies/supply-coffee/packs",
+        {"merchant_id": SHOP, "sku": "A-7", "name": "Harbour roast", "pack_size": "500", "price": "-1"},
+        "price",
+        "Give an amount above zero",
+    ),
+    (
+        "/supplies/supply-coffee/packs",
+        {"merchant_id": SHOP, "sku": "A-7", "name": "Harbour roast", "pack_size": "500", "price": "0"},
+        "price",
+        "Give an amount above zero",
+    ),
     (
         "/supplies/supply-coffee/packs",
         {"merchant_id": SHOP, "sku": "A-7", "name": "Harbour roast", "pack_size": "500", "price": "cheap"},
