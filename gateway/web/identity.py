@@ -127,8 +127,12 @@ def sign_in_by_password(request: Request, email: str, password: str) -> str | No
         return _open(request, tx, member, wall_us)
 
 
-def set_password(request: Request, who: SignedIn, password: str, *, present: str = "") -> None:
-    """Give the member a password, and sign out all other browsers; who has one must know it.
+def set_password(
+    request: Request, who: SignedIn, password: str, *, present: str = "", end_tokens: bool = False
+) -> None:
+    """Give the member a password, sign out all other browsers and drop all sign-in links; who has one must know it.
+
+    Programs go on with their tokens unless `end_tokens`.
 
     Takes up to a quarter of a second of a core: call it in a thread. Raises Invalid, TooManyRequests.
     """
@@ -148,6 +152,9 @@ def set_password(request: Request, who: SignedIn, password: str, *, present: str
         for session in sessions.open_sessions(tx, member, wall_us=wall_us):
             if who.session is None or session.id != who.session.id:
                 sessions.revoke_session(tx, session, wall_us=wall_us)
+        sessions.drop_links(tx, member)
+        if end_tokens:
+            sessions.revoke_api_tokens(tx, member, wall_us=wall_us)
 
 
 def enter(request: Request, session_token: str, next_path: str = "/") -> Response:

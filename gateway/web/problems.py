@@ -99,7 +99,7 @@ def install(app: FastAPI, error_page: ErrorPage) -> None:
             return _to_sign_in(request, error)
         problem = problem_of(error)
         if problem.status == 500:
-            log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
+            log.error("request failed", path=_template_of(request), method=request.method, exc_info=error)
         response = await error_page(request, problem) if wants_page(request) else problem_response(request, problem)
         if problem.status == 500:
             # The outermost handler answers beyond the guard, which adds these to everything else.
@@ -120,6 +120,11 @@ def install(app: FastAPI, error_page: ErrorPage) -> None:
         Exception,
     ):
         app.add_exception_handler(kind, handle)
+
+
+def _template_of(request: Request) -> str:
+    """Return the path as the route names it: what was really asked for may hold a link that signs somebody in."""
+    return str(getattr(request.scope.get("route"), "path", "unknown"))
 
 
 def problem_of(error: Exception) -> Problem:

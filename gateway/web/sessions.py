@@ -175,6 +175,12 @@ def use_link(tx: Transaction, token: str, *, wall_us: int) -> Member | None:
     return tx.seek(Member, link.household_id, link.member_id)
 
 
+def drop_links(tx: Transaction, member: Member) -> None:
+    """Let none of the member's sign-in links sign anybody in any more."""
+    for link in tx.find(SignInLink, member.household_id, newest=MAX_READ, member_id=member.id):
+        tx.remove(link)
+
+
 def session_of(tx: Transaction, token: str, *, wall_us: int) -> SignedIn | None:
     """Return who holds the cookie; None when the session is unknown, revoked, idle too long or over."""
     found = tx.find(Session, None, token_sha256=digest(token[:MAX_TOKEN_CHARACTERS]))
@@ -236,6 +242,12 @@ def revoke_api_token(tx: Transaction, member: Member, token_id: str, *, wall_us:
     if token.member_id != member.id:
         raise NotFound("token", token_id)
     tx.save(replace(token, revoked_wall_us=wall_us))
+
+
+def revoke_api_tokens(tx: Transaction, member: Member, *, wall_us: int) -> None:
+    """End all of the member's own tokens."""
+    for token in api_tokens(tx, member):
+        tx.save(replace(token, revoked_wall_us=wall_us))
 
 
 def _is_open(session: Session, wall_us: int) -> bool:

@@ -147,10 +147,12 @@ def set_password(
     visiting: Visiting,
     password: Annotated[str, Form(max_length=200)],
     present: Annotated[str, Form(max_length=200)] = "",
+    end_tokens: Annotated[str, Form()] = "",
 ) -> Response:
-    """Set or change one's own password; who has one must know it, and every other browser is signed out."""
-    identity.set_password(visiting.request, visiting.who, password, present=present)
-    return back("/settings", "password")
+    """Set or change one's own password; who has one must know it. Other browsers and unused links end by it."""
+    ends_tokens = end_tokens == "yes"
+    identity.set_password(visiting.request, visiting.who, password, present=present, end_tokens=ends_tokens)
+    return back("/settings", "password-tokens" if ends_tokens else "password")
 
 
 @router.post("/settings/sessions/{session_id}/revoke")

@@ -13,7 +13,7 @@ from gateway.domain.household import Household, Member, Role
 from gateway.domain.payment import Mandate, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US, MINUTE_US, Policy
 from gateway.domain.stock import Device, DeviceState, Level, PackOption, Slot, Supply
-from gateway.web.sessions import open_session, session_of
+from gateway.web.sessions import issue_api_token, issue_link, open_session, session_of
 from tests.fakes import FakeClock
 from tests.integration.web.sample_household import HOUSE, SHOP, world
 from tests.web_client import WebClient
@@ -240,6 +240,35 @@ def test_a_new_password_signs_out_every_other_browser(web: WebClient) -> None:
     with web.unit_of_work.read() as tx:
         assert session_of(tx, elsewhere, wall_us=web.clock.wall_us()) is None
     assert web.get("/settings").status_code == 200
+
+
+def test_a_new_password_ends_unused_sign_in_links_and_lets_programs_be(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        ana, iris = tx.get(Member, HOUSE, "member-ana"), tx.get(Member, HOUSE, "member-iris")
+        link = issue_link(tx, ana, wall_us=web.clock.wall_us())
+        of_iris = issue_link(tx, iris, wall_us=web.clock.wall_us())
+        token = issue_api_token(tx, ana, name="Script", wall_us=web.clock.wall_us())
+    assert "no sign-in link works" in follow(web, "/settings/password", password="correct horse battery")
+    assert web.get("/api/v1/household", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    web.http.cookies.clear()
+    assert web.post(f"/sign-in/{link}").status_code == 410
+    assert web.post(f"/sign-in/{of_iris}").status_code == 303
+
+
+def test_a_new_password_ends_ones_own_tokens_if_that_is_asked_for(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        ana, iris = tx.get(Member, HOUSE, "member-ana"), tx.get(Member, HOUSE, "member-iris")
+        mine = [issue_api_token(tx, ana, name=name, wall_us=web.clock.wall_us()) for name in ("One", "Two")]
+        of_iris = issue_api_token(tx, iris, name="Three", wall_us=web.clock.wall_us())
+    assert "Revoke my API tokens too" in web.get("/settings").text
+    page = follow(web, "/settings/password", password="correct horse battery", end_tokens="yes")
+    assert "no token works" in page
+    assert "Revoke my API tokens too" not in page
+    statuses = [
+        web.get("/api/v1/household", headers={"Authorization": f"Bearer {token}"}).status_code
+        for token in (*mine, of_iris)
+    ]
+    assert statuses == [401, 401, 200]
 
 
 def test_guessing_the_present_password_is_limited_and_changes_nothing(web: WebClient) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.domain.access import Session
 from gateway.domain.household import Member
@@ -48,6 +49,21 @@ def test_looking_at_a_link_does_not_use_it_up(web: WebClient) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert web.get("/", headers=PAGE).status_code == 200
+
+
+def test_a_fault_of_ours_writes_no_sign_in_link_into_the_log() -> None:
+    with WebClient(world(), FakeClock(), raises=False) as web:
+        link = _link(web)
+
+        def broken() -> None:
+            raise OSError("the disk is gone")
+
+        web.unit_of_work.begin = broken  # type: ignore[assignment]  # a test breaks it
+        with capture_logs() as logged:
+            assert web.post(link).status_code == 500
+    (failed,) = [one for one in logged if one["event"] == "request failed"]
+    assert failed["path"] == "/sign-in/{token}"
+    assert link.rpartition("/")[2] not in str(logged)
 
 
 def test_a_link_works_once(web: WebClient) -> None:
