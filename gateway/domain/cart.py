@@ -105,6 +105,15 @@ class Cart:
         """Goods and delivery."""
         return self.goods_minor + self.delivery_minor
 
+    def comes_us(self, now_us: int) -> int | None:
+        """Return when it would come if it were sent now: as long after as the shop quoted; None where it did not say.
+
+        The one date there is of a cart until the shop has taken the order: then the order's promise counts.
+        """
+        if self.promised_us is None:
+            return None
+        return now_us + max(0, self.promised_us - (self.quoted_us or self.created_us))
+
     def require(self, act: str, *states: CartState) -> None:
         """Raise Conflict unless the cart is in one of the states that permit the act."""
         if self.state not in states:

@@ -11,7 +11,15 @@ from gateway.domain.replenishment import DAY_US, HOUR_US, SECOND_US, Forecast
 from gateway.steps.ports import Transaction
 from gateway.web.views.cart_lines import CartLine, cart_lines
 from gateway.web.views.limits import LimitMeter, limit_meter, usable_methods, used_in_period
-from gateway.web.views.progress import Clock, Decision, ProgressStep, progress_steps, read_decision, undo_until_us
+from gateway.web.views.progress import (
+    Clock,
+    Decision,
+    ProgressStep,
+    comes_us,
+    progress_steps,
+    read_decision,
+    undo_until_us,
+)
 from gateway.web.wording import Wording, listed, money
 
 MAX_WAITING = 20
@@ -119,8 +127,7 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
     methods = usable_methods(tx, household_id, cart.currency, cart.merchant_id, now_us=now_us)
     decidable = cart.state is CartState.AWAITING_APPROVAL
     order = decision.order
-    # The shop's word on the order counts more than its quote for the cart.
-    promised_us = order.promised_us if order is not None else _promised_us(cart, now_us)
+    promised_us = comes_us(cart, order, now_us)
     method = methods[0][0] if decidable and methods else decision.method
     steps = progress_steps(cart, decision, Clock(wording, now_us))
     return CartView(
@@ -181,21 +188,15 @@ def _is_askable(cart: Cart, now_us: int) -> bool:
     return cart.state is CartState.SNOOZED or (cart.state is CartState.SKIPPED and recent)
 
 
-def _promised_us(cart: Cart, now_us: int) -> int | None:
-    """Return when the shop would deliver: counted from the quote once sent, from a yes said now while it waits."""
-    if cart.promised_us is None or cart.state is not CartState.AWAITING_APPROVAL:
-        return cart.promised_us
-    return now_us + max(0, cart.promised_us - (cart.quoted_us or cart.created_us))
-
-
 def _subtitle(cart: Cart, decision: Decision, merchant: str, promised_us: int | None, wording: Wording) -> str:
     order = decision.order
     match cart.state:
         case CartState.APPROVED | CartState.HELD | CartState.ORDERED if promised_us is not None:
             if order is not None and order.state not in COMING_STATES:
                 return merchant
+            arrives = "arrives about" if order is None or order.state is OrderState.PLACING else "arrives"
             late = order is not None and order.late
-            return f"{merchant}, {'late, was due' if late else 'arrives'} {wording.day(promised_us)}"
+            return f"{merchant}, {'late, was due' if late else arrives} {wording.day(promised_us)}"
         case CartState.SNOOZED if cart.snoozed_until_us is not None:
             return f"We ask again on {wording.day_and_clock(cart.snoozed_until_us)}"
         case CartState.SKIPPED:
@@ -234,7 +235,7 @@ def _snooze_options(
     supply_ids = frozenset(line.supply_id for line in lines)
     forecasts = tx.find(Forecast, cart.household_id, supply_id=supply_ids, current=True) if supply_ids else []
     empty_us = {row.supply_id: row.p10_us for row in forecasts if row.p10_us is not None}
-    lead_us = max(0, cart.promised_us - now_us) if cart.promised_us is not None else 0
+    lead_us = (cart.comes_us(now_us) or now_us) - now_us
     options = []
     for hours in SNOOZE_HOURS:
         until = now_us + hours * HOUR_US

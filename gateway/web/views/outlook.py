@@ -83,10 +83,9 @@ def _cart_words(stock: Stock, cart: Cart) -> tuple[PlanKind, str]:
             return "waiting", "Waiting for your OK"
         case CartState.SNOOZED if cart.snoozed_until_us is not None:
             return "snoozed", f"Snoozed until {stock.wording.short_day(cart.snoozed_until_us)}"
-        case CartState.APPROVED | CartState.HELD if cart.promised_us is not None:
-            return "approved", f"Arrives {stock.wording.day(cart.promised_us)}"
         case CartState.APPROVED | CartState.HELD:
-            return "approved", "Approved"
+            comes_us = cart.comes_us(stock.now_us)
+            return "approved", "Approved" if comes_us is None else f"Arrives about {stock.wording.day(comes_us)}"
         case _:
             return "planned", "In an order"
 

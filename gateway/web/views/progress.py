@@ -167,7 +167,7 @@ def _delivered(cart: Cart, decision: Decision, clock: Clock) -> ProgressStep:
         short = any(line.packs_delivered < line.packs for line in decision.lines)
         words = "Delivered, not all of it" if short else "Delivered"
         return _step("delivered", "done", words, max(came), clock)
-    promised = order.promised_us if order is not None else cart.promised_us
+    promised = comes_us(cart, order, clock.now_us)
     words = "Late" if order is not None and order.late else "Partly delivered" if came else "Deliver"
     when = (
         f"{'was due' if order is not None and order.late else 'about'} {clock.wording.day(promised)}"
@@ -175,6 +175,11 @@ def _delivered(cart: Cart, decision: Decision, clock: Clock) -> ProgressStep:
         else ""
     )
     return ProgressStep(key="delivered", state="later", words=words, when=when, at_us=None)
+
+
+def comes_us(cart: Cart, order: Order | None, now_us: int) -> int | None:
+    """Return when it comes: as the shop promised once it took the order, before that as it quoted."""
+    return cart.comes_us(now_us) if order is None or order.state is OrderState.PLACING else order.promised_us
 
 
 def _refilled(decision: Decision, clock: Clock) -> ProgressStep:

@@ -114,7 +114,7 @@ def supply_view(
     since_us = now_us - max(1, min(days, MAX_HISTORY_DAYS)) * DAY_US
     history = read_history(tx, household_id, slots, stock.levels, since_us=since_us, now_us=now_us)
     promised = [order.promised_us for order, _ in stock.order_lines.get(supply_id, []) if order.promised_us is not None]
-    if supply_id in stock.cart_lines and (at_us := stock.cart_lines[supply_id][0].promised_us) is not None:
+    if supply_id in stock.cart_lines and (at_us := stock.cart_lines[supply_id][0].comes_us(now_us)) is not None:
         promised.append(at_us)
     chart = draw(
         history,

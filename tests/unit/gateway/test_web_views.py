@@ -274,6 +274,23 @@ def test_a_receipt_names_the_day_the_shop_promised_with_the_order() -> None:
     assert late.subtitle == "Bio & Home Market, late, was due Sun 29 Nov"
 
 
+def test_until_the_shop_has_the_order_every_page_says_the_one_day_it_quoted_with_about() -> None:
+    rows = FakeUnitOfWork(*full_house())
+    later = NOW + 6 * DAY_US
+    with rows.begin() as tx:
+        cart = replace(tx.get(Cart, HOUSE, "cart-waiting"), promised_us=NOW + DAY_US, quoted_us=NOW)
+        tx.save(cart)
+        asked = cart_view(tx, HOUSE, cart.id, now_us=later, wall_us=later)
+        tx.save(replace(cart, state=CartState.HELD))
+        said = cart_view(tx, HOUSE, cart.id, now_us=later, wall_us=later)
+        (coffee,) = [row for row in supplies_view(tx, HOUSE, now_us=later).rows if row.id == "supply-coffee"]
+        chart = supply_view(tx, HOUSE, "supply-coffee", now_us=later).chart
+    assert asked.delivery_day == said.delivery_day == "Tue 1 Dec"
+    assert said.subtitle == "Bio & Home Market, arrives about Tue 1 Dec"
+    assert coffee.plan == "Arrives about Tue 1 Dec"
+    assert chart.delivery_x == (later + DAY_US) // 1_000_000
+
+
 @pytest.mark.parametrize("state", [CartState.SKIPPED, CartState.SNOOZED, CartState.EXPIRED])
 def test_only_a_yes_can_be_undone(state: CartState) -> None:
     rows = FakeUnitOfWork(*full_house())
