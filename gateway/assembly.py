@@ -27,6 +27,7 @@ from gateway.store.adapter_context import InstalledProviders
 from gateway.store.credentials import DeviceCredentials
 from gateway.store.engine import open_engine
 from gateway.store.inbox import SqliteInbox
+from gateway.store.merchant_secrets import unseal_merchant
 from gateway.store.unit_of_work import SqlUnitOfWork
 from gateway.store.vault import Vault, VaultError
 from gateway.store.work_queue import WorkQueue
@@ -36,7 +37,6 @@ from gateway.web.services import WebServices
 from gateway.worker import Worker
 
 OPERATOR_HOUSEHOLD = "operator"
-MERCHANT_SECRETS = "merchant"
 STOP_WITHIN_S = 3
 
 
@@ -119,7 +119,7 @@ def assemble(settings: Settings) -> Gateway:
         },
         now_us=clock.now_us,
     )
-    merchants = InstalledMerchants(unseal=lambda sealed: unseal_merchant(vault, sealed))
+    merchants = InstalledMerchants(unseal=lambda account: unseal_merchant(vault, account.id, account.secret_sealed))
     services = Services(
         unit_of_work=unit_of_work,
         clock=clock,
@@ -171,7 +171,7 @@ def _check_keys(vault: Vault, unit_of_work: SqlUnitOfWork) -> None:
     """Open the newest thing that was sealed; raises VaultError for the keys of another installation."""
     with unit_of_work.read() as tx:
         for account in tx.find(MerchantAccount, None, newest=1):
-            unseal_merchant(vault, account.secret_sealed)
+            unseal_merchant(vault, account.id, account.secret_sealed)
         for method in tx.find(PaymentMethod, None, newest=1):
             vault.unseal(method.token_sealed, household_id=method.household_id, row_id=method.id)
 
@@ -189,16 +189,6 @@ def _check_version(engine: Engine) -> None:
 def new_id() -> str:
     """Return a UUIDv7: ids grow with real time, so rows read by id come in the order they were written."""
     return str(uuid6.uuid7())
-
-
-def seal_merchant(vault: Vault, secret: str) -> bytes:
-    """Return the sealed form of a shop's secret."""
-    return vault.seal(secret, household_id=OPERATOR_HOUSEHOLD, row_id=MERCHANT_SECRETS)
-
-
-def unseal_merchant(vault: Vault, sealed: bytes) -> str:
-    """Return a shop's secret."""
-    return vault.unseal(sealed, household_id=OPERATOR_HOUSEHOLD, row_id=MERCHANT_SECRETS)
 
 
 def make_worker(gateway: Gateway, *, in_turn: bool = False) -> Worker:

@@ -11,7 +11,7 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import event
 
-from gateway.assembly import Gateway, new_id, seal_merchant
+from gateway.assembly import Gateway, new_id
 from gateway.bench.ground import START_US, Figures, Ground
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState
@@ -23,6 +23,7 @@ from gateway.domain.replenishment import DAY_US
 from gateway.steps import CALLS_OUT
 from gateway.steps.household import add_household
 from gateway.steps.wallet import Limits, link_account
+from gateway.store.merchant_secrets import seal_merchant
 from gateway.worker import BATCH
 from payments.adapter import Authorize, Authorized, Capture, Captured, PaymentAdapter
 from payments.money import Money
@@ -260,7 +261,7 @@ def _open_accounts(gateway: Gateway, url: str) -> _Customer:
                 name="Bench shop",
                 adapter="http_shop",
                 settings={},
-                secret_sealed=seal_merchant(gateway.vault, "unused"),
+                secret_sealed=seal_merchant(gateway.vault, SHOP_ID, "unused"),
                 currency="EUR",
                 lead_time_days=2,
             )

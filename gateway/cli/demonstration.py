@@ -19,7 +19,7 @@ import msgspec
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from devices.clock import ClockFile, ClockSetting, RealClock, write_clock
-from gateway.assembly import Gateway, assemble, configure_logging, make_worker, seal_merchant
+from gateway.assembly import Gateway, assemble, configure_logging, make_worker
 from gateway.cli.demo_household import Resident, account_name, answer_carts, furnish, let_mandate_decide
 from gateway.cli.installation import initialise
 from gateway.cli.locks import alone
@@ -33,6 +33,7 @@ from gateway.domain.household import Member
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, SECOND_US
 from gateway.intake import EmbeddedIntake
+from gateway.store.merchant_secrets import seal_merchant
 from gateway.web.sessions import issue_api_token, issue_link
 from gateway.worker import Worker
 
@@ -206,7 +207,7 @@ class Demonstration:
             name="Corner Market",
             adapter="http_shop",
             settings={"base_url": f"http://127.0.0.1:{_port(self._shop)}"},
-            secret_sealed=seal_merchant(gateway.vault, story.shop_token),
+            secret_sealed=seal_merchant(gateway.vault, SHOP_ID, story.shop_token),
             currency="EUR",
             lead_time_days=2.0,
         )

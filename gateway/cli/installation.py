@@ -9,7 +9,7 @@ from gateway.domain.household import Household
 from gateway.domain.payment import PaymentMethod
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.prune import EVERYTHING
-from gateway.store import migrate
+from gateway.store import merchant_secrets, migrate
 from gateway.store.engine import open_engine
 from gateway.store.vault import Vault
 
@@ -28,6 +28,8 @@ def initialise(settings: Settings, *, operator_email: str) -> Iterator[str]:
                 raise NotInitialised(f"{settings.keys_path} is missing beside its database; restore it from a backup")
             Vault.create(settings.keys_path)
             yield f"Keys: {settings.keys_path} (keep a copy apart from the database)"
+        if have is not None and have < merchant_secrets.SINCE_VERSION:
+            merchant_secrets.seal_anew(engine, Vault.open(settings.keys_path))
         if have != want:
             migrate.upgrade(engine)
             yield f"Database: version {want}"

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.assembly import seal_merchant
 from gateway.cli.terminal import CommandFailed, DataDir, open_gateway, say
 from gateway.domain.records import MerchantAccount
+from gateway.store.merchant_secrets import seal_merchant
 from payments.money import exponent
 
 app = typer.Typer(help="The shops that are ordered from.", no_args_is_help=True)
@@ -50,7 +50,7 @@ def merchant_add(
             name=name.strip(),
             adapter=adapter,
             settings=settings,
-            secret_sealed=seal_merchant(gateway.vault, secret),
+            secret_sealed=seal_merchant(gateway.vault, merchant_id, secret),
             currency=currency,
             lead_time_days=lead_time_days,
         )

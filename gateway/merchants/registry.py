@@ -42,14 +42,14 @@ class Closable(Protocol):
 class InstalledMerchants:
     """The `Merchants` port over the installed adapters. Safe to use from several threads.
 
-    `unseal` opens an account's `secret_sealed`. An adapter is made once per account and
+    `unseal` returns an account's secret. An adapter is made once per account and
     made anew when the account was changed, so that connections are kept open between steps.
     """
 
     def __init__(
         self,
         *,
-        unseal: Callable[[bytes], str],
+        unseal: Callable[[MerchantAccount], str],
         entries: Iterable[EntryPoint] | None = None,
     ) -> None:
         self._unseal = unseal
@@ -98,7 +98,7 @@ class InstalledMerchants:
             ) from error
         context = MerchantContext(
             settings=account.settings,
-            secret=self._unseal(account.secret_sealed),
+            secret=self._unseal(account),
             currency=account.currency,
         )
         merchant: Merchant = factory(context)

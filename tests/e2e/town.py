@@ -23,12 +23,13 @@ from playwright.sync_api import Browser
 from sqlalchemy import text
 
 from devices.clock import ClockSetting, write_clock
-from gateway.assembly import Gateway, assemble, make_worker, seal_merchant
+from gateway.assembly import Gateway, assemble, make_worker
 from gateway.cli.installation import initialise
 from gateway.config import read_settings, write_env_file
 from gateway.domain import cart
 from gateway.domain.replenishment import DAY_US, HOUR_US
 from gateway.steps.household import freeze_everything, unfreeze_everything
+from gateway.store.merchant_secrets import seal_merchant
 from gateway.web.sessions import issue_api_token, issue_link
 from tests.e2e.homes import LAKE, MILL, ROSA, SHOP_ID, Household, link, move_in, open_shop
 from tests.e2e.kills import Kills, Part
@@ -251,7 +252,7 @@ class Town:
         )
 
     def _move_in(self, stack: ExitStack) -> None:
-        open_shop(self.desk, self.shop.url, seal_merchant(self.desk.vault, SECRET))
+        open_shop(self.desk, self.shop.url, seal_merchant(self.desk.vault, SHOP_ID, SECRET))
         self.rosa, self.lake, self.mill = (move_in(self.desk, home) for home in (ROSA, LAKE, MILL))
         self.households = (self.rosa, self.lake, self.mill)
         self.people: list[Person] = []

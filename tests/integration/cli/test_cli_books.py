@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from gateway.assembly import Gateway, assemble, make_worker, seal_merchant
+from gateway.assembly import Gateway, assemble, make_worker
 from gateway.cli.processes import Simulator
 from gateway.config import read_settings, write_env_file
 from gateway.domain.approval import Approval
@@ -21,6 +21,7 @@ from gateway.domain.stock import Device, PackOption, Quarantined, Supply
 from gateway.steps.books import post
 from gateway.steps.ports import Transaction
 from gateway.steps.wallet import Limits, link_account, top_up
+from gateway.store.merchant_secrets import seal_merchant
 from payments import ledger
 from payments.adapter import Authorize, Authorized, Capture, Captured
 from payments.money import Money
@@ -158,7 +159,7 @@ def with_captured(replenish: Replenish, *, theirs_minor: int = 770) -> None:
 def before_a_payment(gateway: Gateway, tx: Transaction, household_id: str) -> Mandate:
     """Write what an attempt refers to; return the mandate the bank knows."""
     (mandate,) = tx.find(Mandate, household_id)
-    tx.add(build(MerchantAccount, secret_sealed=seal_merchant(gateway.vault, "the shop's")))
+    tx.add(build(MerchantAccount, secret_sealed=seal_merchant(gateway.vault, "shop", "the shop's")))
     needed = {Supply, PackOption, Forecast, Plan, Cart}
     approval = build(Approval, payment_method_id=mandate.payment_method_id, mandate_id=mandate.id, member_id=None)
     for row in [*(one for one in whole_story() if type(one) in needed), approval]:

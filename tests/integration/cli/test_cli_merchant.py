@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assembly import assemble, unseal_merchant
+from gateway.assembly import assemble
 from gateway.config import read_settings
 from gateway.domain.records import MerchantAccount
+from gateway.store.merchant_secrets import unseal_merchant
 from tests.integration.cli.conftest import Replenish
 
 TOKEN = "pretend-token"
@@ -46,7 +47,7 @@ def only_shop(replenish: Replenish) -> tuple[MerchantAccount, str]:
     gateway = assemble(read_settings(replenish.data_dir))
     with gateway.unit_of_work.read() as tx:
         (account,) = tx.find(MerchantAccount, None)
-    secret = unseal_merchant(gateway.vault, account.secret_sealed)
+    secret = unseal_merchant(gateway.vault, account.id, account.secret_sealed)
     gateway.close()
     return account, secret
 

@@ -14,13 +14,14 @@ import pytest
 from devices import Identity, Reading, RealClock, Report
 from devices.client import Broker, DeviceClient
 from devices.errors import OutboxNotDrained
-from gateway.assembly import assemble, seal_merchant
+from gateway.assembly import assemble
 from gateway.cli.locks import alone, beside_other_workers
 from gateway.cli.terminal import CommandFailed
 from gateway.config import read_settings
 from gateway.domain.records import MerchantAccount
 from gateway.store import engine as engine_file
 from gateway.store.inbox import SqliteInbox
+from gateway.store.merchant_secrets import seal_merchant
 from gateway.store.vault import Vault
 from tests.builders import build
 from tests.integration.cli.conftest import Replenish
@@ -33,7 +34,7 @@ STARTERS = ["serve", "web", "ingest", "work"]
 def seal_something(replenish: Replenish) -> None:
     gateway = assemble(read_settings(replenish.data_dir))
     with gateway.unit_of_work.begin() as tx:
-        tx.add(build(MerchantAccount, secret_sealed=seal_merchant(gateway.vault, "token")))
+        tx.add(build(MerchantAccount, secret_sealed=seal_merchant(gateway.vault, "shop", "token")))
     gateway.close()
 
 

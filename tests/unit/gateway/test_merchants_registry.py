@@ -29,7 +29,7 @@ def entry(name: str, value: str) -> EntryPoint:
 
 def installed(*entries: EntryPoint) -> InstalledMerchants:
     return InstalledMerchants(
-        unseal=lambda sealed: sealed.decode()[::-1],
+        unseal=lambda account: account.secret_sealed.decode()[::-1],
         entries=entries or (entry("http_shop", "gateway.merchants.http_shop:HttpShop"),),
     )
 
