@@ -184,9 +184,14 @@ class Book:
         return household_ref if row is None else str(row[0])
 
     def add_script(self, household_ref: str, outcomes: Sequence[Outcome]) -> int:
-        """Put outcomes behind those that wait for the household; returns how many wait then."""
+        """Put outcomes behind those that wait for the household, as many as may wait; returns how many do then."""
         self._db.executemany(
             "INSERT INTO script (household_ref, outcome) VALUES (?, ?)", [(household_ref, name) for name in outcomes]
+        )
+        self._db.execute(
+            "DELETE FROM script WHERE id IN"
+            " (SELECT id FROM script WHERE household_ref = ? ORDER BY id LIMIT -1 OFFSET ?)",
+            (household_ref, MAX_SCRIPTED),
         )
         (waiting,) = self._db.execute(
             "SELECT count(*) FROM script WHERE household_ref = ?", (household_ref,)

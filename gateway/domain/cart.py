@@ -30,7 +30,6 @@ class CartState(StrEnum):
     REJECTED = "rejected"
 
 
-OPEN_STATES = frozenset({CartState.AWAITING_APPROVAL, CartState.APPROVED, CartState.HELD})
 UNDOABLE_STATES = frozenset({CartState.APPROVED, CartState.HELD})
 
 

@@ -193,15 +193,6 @@ def choose_pack(
     return replace(chosen, rank=ordered.index(chosen))
 
 
-def drop_pack(tx: Transaction, member: Member, option_id: str) -> None:
-    """Take an accepted swap back. The usual pack stays until another takes its place."""
-    member.may_administer("choose a product")
-    option = tx.get(PackOption, member.household_id, option_id)
-    if option.rank == 0:
-        raise Conflict("product", option_id, "the usual one", "remove", hint="Choose another as the usual one first.")
-    tx.remove(option)
-
-
 def correct_level(tx: Transaction, member: Member, slot_id: str, quantity: float, *, now_us: int) -> None:
     """Believe a person on what is left in a slot; raises Invalid for what cannot be."""
     member.may_decide("correct a level")

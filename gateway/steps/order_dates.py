@@ -9,7 +9,6 @@ from gateway.domain.stock import PackOption, Supply
 from gateway.steps.ports import Transaction
 
 BAND_DAYS = 31
-REVIEW_DAYS = 1.0
 LEAST_SERVICE = 0.01
 
 

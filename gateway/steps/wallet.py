@@ -10,6 +10,7 @@ from gateway.domain.household import Household, Member
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.calls import Refused, call_provider
+from gateway.steps.capabilities import require_served
 from gateway.steps.household import named
 from gateway.steps.permissions import (
     WAITING,
@@ -76,6 +77,7 @@ def link_account(
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         household = tx.get(Household, member.household_id, member.household_id)
+        require_served(provider.capabilities, household.currency)
         methods = tx.find(PaymentMethod, household.id)
         if (
             len(methods) >= MAX_METHODS_EVER

@@ -30,10 +30,3 @@ def versions(engine: Engine) -> tuple[str | None, str | None]:
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     return current, ScriptDirectory.from_config(_config()).get_current_head()
-
-
-def new_revision(engine: Engine, message: str) -> None:
-    """Write the next migration from the difference between gateway.store.tables and the database (for developers)."""
-    newest = versions(engine)[1]
-    with engine.begin() as connection:
-        command.revision(_config(connection), message=message, autogenerate=True, rev_id=f"{int(newest or 0) + 1:04d}")
