@@ -116,3 +116,20 @@ def test_every_step_is_known_to_call_or_to_stay() -> None:
     stays = set(INSIDE) | {"record", "notice", "approve", "renew", "prune"}
     assert stays | CALLING == set(INSIDE) | set(CALLS_OUT) | set(FOR_OPERATOR)
     assert stays & CALLING == set()
+
+
+def test_a_machine_without_another_thread_frees_the_place_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    calls = Calls(4)
+    item = work(1, "bank")
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", no_more)
+        with pytest.raises(RuntimeError, match="new thread"):
+            calls.start(item, lambda: True, 0)
+    assert calls.underway() == []
+    assert calls.choose([item]) == [item]
+    calls.start(item, lambda: True, 0)
+    assert calls.wait(10)
+    assert calls.ended() == (1, 0)
