@@ -16,7 +16,7 @@ from gateway.domain.household import Member
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.approve import Approve, Decision, approve
-from gateway.steps.audit import audit
+from gateway.steps.money.audit import audit
 from gateway.steps.ports import Services, Transaction
 from gateway.store import migrate
 from gateway.store.engine import open_engine, sqlite_url

@@ -7,8 +7,8 @@ from gateway.assembly import Gateway, make_worker
 from gateway.bench.ground import START_US, Figures, Ground
 from gateway.domain.replenishment import DAY_US, HOUR_US
 from gateway.domain.stock import Supply
-from gateway.steps.equipment import NewDevice, add_device
-from gateway.steps.household import add_household
+from gateway.steps.acts.equipment import NewDevice, add_device
+from gateway.steps.acts.household import add_household
 from gateway.steps.receive import Arrival, receive
 from gateway.worker import Worker
 

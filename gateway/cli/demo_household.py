@@ -16,11 +16,11 @@ from gateway.domain.household import Member, Role
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Slot, Supply
+from gateway.steps.acts.equipment import NewDevice, add_device, choose_pack
+from gateway.steps.acts.household import add_household, add_member, set_policy
+from gateway.steps.acts.wallet import Limits, link_account, set_limits, top_up
 from gateway.steps.approve import Approve, approve
-from gateway.steps.equipment import NewDevice, add_device, choose_pack
-from gateway.steps.household import add_household, add_member, set_policy
 from gateway.steps.ports import Offer, WantedLine
-from gateway.steps.wallet import Limits, link_account, set_limits, top_up
 
 TIME_ZONE = "Europe/Madrid"
 OPENING_BALANCE_MINOR = 900_000

@@ -11,7 +11,7 @@ from gateway.cli.processes import Simulator
 from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, out, say
 from gateway.config import Settings
 from gateway.domain.household import Household
-from gateway.steps.audit import audit
+from gateway.steps.money.audit import audit
 from payments.errors import NotSent
 
 app = typer.Typer(help="The double-entry ledger.", no_args_is_help=True)

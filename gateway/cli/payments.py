@@ -7,12 +7,12 @@ import typer
 
 from gateway.cli.terminal import CommandFailed, DataDir, open_gateway, out, say
 from gateway.domain.order import Order
-from gateway.steps import by_hand
-from gateway.steps.by_hand import Verdict
+from gateway.steps.acts import by_hand
+from gateway.steps.acts.by_hand import Verdict
+from gateway.steps.acts.pay_again import pay_again
 from gateway.steps.cancel import ask_to_cancel
-from gateway.steps.pay_again import pay_again
+from gateway.steps.money.review import review
 from gateway.steps.ports import Transaction
-from gateway.steps.review import review
 
 app = typer.Typer(help="Payments and orders that wait for a person.", no_args_is_help=True)
 

@@ -17,8 +17,8 @@ from gateway.assembly import OPERATOR_HOUSEHOLD
 from gateway.cli.terminal import CommandFailed, DataDir, open_gateway, say
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.stock import Device
-from gateway.steps.equipment import NewDevice, add_device
-from gateway.steps.household import add_household, add_member
+from gateway.steps.acts.equipment import NewDevice, add_device
+from gateway.steps.acts.household import add_household, add_member
 from gateway.steps.ports import Transaction
 from gateway.web.sessions import issue_api_token, issue_link
 

@@ -12,7 +12,7 @@ import structlog
 
 from devices.control import encode_command
 from gateway.domain.command import Command, CommandKind, CommandState
-from gateway.steps.commands import end_command, unsent_commands
+from gateway.steps.acts.commands import end_command, unsent_commands
 from gateway.steps.ports import Clock, StoreUnavailable, UnitOfWork
 
 LOOK_EVERY_S = 1.0

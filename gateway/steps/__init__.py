@@ -1,4 +1,4 @@
-"""The river: one file a verb, one public function a file. Steps meet only in rows; the worker runs what is due.
+"""The river and its branches: a file a verb beside this one. Steps meet only in rows; the worker runs what is due.
 
     receive → record → forecast → plan → fill → approve → authorize → place → capture → observe
 
@@ -6,6 +6,9 @@ A step that stays inside takes (transaction, item, now) and changes rows in the 
 out takes (item, services) and is prepare, call, settle: no transaction is open while it calls. Both are for one
 household; the operator's own steps read for all of them. Intake calls receive, the web calls approve for a person; all
 else is found by gateway/worker in the rows of work, the yes of a standing mandate (approve_by_mandate.py) too.
+
+Rooms inside: `acts` is what people do, `money` and `goods` what several steps share, `ports` what the steps ask of the
+world.
 """
 
 from collections.abc import Callable

@@ -13,10 +13,10 @@ from gateway.domain.order import OPEN_ORDER_STATES, Order
 from gateway.domain.payment import Attempt, AttemptState, Mandate
 from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE
 from gateway.domain.stock import PackOption
-from gateway.steps.carts import ask_again, reopen
 from gateway.steps.freeze import is_frozen
-from gateway.steps.mandates import permission
-from gateway.steps.plans import drop_plans
+from gateway.steps.goods.carts import ask_again, reopen
+from gateway.steps.goods.plans import drop_plans
+from gateway.steps.money.mandates import permission
 from gateway.steps.ports import Transaction
 
 MAX_SNOOZE_US = 60 * DAY_US

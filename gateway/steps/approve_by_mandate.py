@@ -7,8 +7,8 @@ from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMe
 from gateway.domain.records import HouseholdItem
 from gateway.steps.approve import ApproveByMandate, approve
 from gateway.steps.freeze import distrusted, is_frozen
-from gateway.steps.mandates import as_request, as_rule, reserved
 from gateway.steps.messages import tell
+from gateway.steps.money.mandates import as_request, as_rule, reserved
 from gateway.steps.ports import Services, Transaction
 from payments import mandate as rules
 from payments.money import Money

@@ -23,14 +23,14 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
-from gateway.steps.attempts import begin_attempt
-from gateway.steps.calls import Refused, call_provider
-from gateway.steps.carts import reopen
 from gateway.steps.freeze import WHILE_FROZEN_US, distrusted, is_frozen
-from gateway.steps.mandates import as_request, as_rule, reserved
+from gateway.steps.goods.carts import reopen
 from gateway.steps.messages import tell
-from gateway.steps.operations import send_again
-from gateway.steps.outcomes import settle_operation
+from gateway.steps.money.attempts import begin_attempt
+from gateway.steps.money.calls import Refused, call_provider
+from gateway.steps.money.mandates import as_request, as_rule, reserved
+from gateway.steps.money.operations import send_again
+from gateway.steps.money.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
 from payments import adapter
 from payments import mandate as rules

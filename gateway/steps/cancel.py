@@ -12,8 +12,9 @@ from gateway.domain.order import Order, OrderLine, OrderState, Shipment
 from gateway.domain.records import Act, HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, MINUTE_US
 from gateway.domain.stock import Supply
+from gateway.steps.goods.order_status import take_status
+from gateway.steps.goods.watch import look_again, not_believed, unknown_there
 from gateway.steps.messages import tell
-from gateway.steps.order_status import take_status
 from gateway.steps.ports import (
     MerchantRefused,
     MerchantUnknown,
@@ -22,7 +23,6 @@ from gateway.steps.ports import (
     Services,
     Transaction,
 )
-from gateway.steps.watch import look_again, not_believed, unknown_there
 
 QUIET_AFTER_US = 7 * DAY_US
 MOST_TRIES = 12

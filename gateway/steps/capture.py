@@ -14,13 +14,13 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.records import HouseholdItem
-from gateway.steps.attempts import HOLDING
-from gateway.steps.billing import NOT_COUNTED, operations_for, uncaptured_minor, undebited_minor
-from gateway.steps.calls import call_provider
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.messages import tell
-from gateway.steps.operations import begin_operation, send_again
-from gateway.steps.outcomes import settle_operation
+from gateway.steps.money.attempts import HOLDING
+from gateway.steps.money.billing import NOT_COUNTED, operations_for, uncaptured_minor, undebited_minor
+from gateway.steps.money.calls import call_provider
+from gateway.steps.money.operations import begin_operation, send_again
+from gateway.steps.money.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
 from payments import adapter
 from payments.money import Money

@@ -9,7 +9,7 @@ from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart
 from gateway.domain.order import ORDER_PREFIX, Order, Shipment
 from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod
-from gateway.steps.permissions import MANDATE_PREFIX
+from gateway.steps.money.permissions import MANDATE_PREFIX
 from gateway.steps.ports import Transaction
 
 CALLING = frozenset(

@@ -10,12 +10,12 @@ from gateway.domain.cart import Cart, CartState
 from gateway.domain.order import OPEN_ORDER_STATES, Order
 from gateway.domain.payment import Attempt, Mandate, MandateState
 from gateway.domain.records import HouseholdItem
-from gateway.steps.attempts import HOLDING
-from gateway.steps.carts import reopen
-from gateway.steps.effects import HOLD_PREFIX
+from gateway.steps.goods.carts import reopen
+from gateway.steps.goods.plans import drop_plans
 from gateway.steps.messages import tell
-from gateway.steps.permissions import MANDATE_PREFIX
-from gateway.steps.plans import drop_plans
+from gateway.steps.money.attempts import HOLDING
+from gateway.steps.money.effects import HOLD_PREFIX
+from gateway.steps.money.permissions import MANDATE_PREFIX
 from gateway.steps.ports import Transaction
 
 

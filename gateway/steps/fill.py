@@ -11,11 +11,11 @@ from gateway.domain.household import Household
 from gateway.domain.payment import Attempt, AttemptState
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Plan, PlanState, Policy
-from gateway.steps.cart_lines import Filled, Wish, lines_of, wish_of
-from gateway.steps.carts import DECIDE_AGAIN_US, withdraw
 from gateway.steps.freeze import is_frozen
+from gateway.steps.goods.cart_lines import Filled, Wish, lines_of, wish_of
+from gateway.steps.goods.carts import DECIDE_AGAIN_US, withdraw
+from gateway.steps.goods.plans import drop_plan
 from gateway.steps.messages import tell
-from gateway.steps.plans import drop_plan
 from gateway.steps.ports import MerchantRefused, Quote, QuotedLine, Services, Transaction
 from payments.money import Money
 

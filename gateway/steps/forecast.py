@@ -7,9 +7,9 @@ from gateway.domain.household import Household
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, ForecastState, Plan, Policy
 from gateway.domain.stock import Device, DeviceState, Level, Reading, Slot, Supply, Verdict
-from gateway.steps.order_dates import with_dates
+from gateway.steps.goods.order_dates import with_dates
+from gateway.steps.goods.waiting import look_again
 from gateway.steps.ports import Transaction
-from gateway.steps.waiting import look_again
 
 STALE_AFTER_US = 3 * DAY_US
 EVIDENCE_PER_SLOT = 8

@@ -7,9 +7,9 @@ A shop that never ships is asked to cancel, and in the end a person looks: nothi
 
 from gateway.domain.order import Order, OrderState
 from gateway.domain.records import HouseholdItem, MerchantAccount
-from gateway.steps.order_status import take_status
+from gateway.steps.goods.order_status import take_status
+from gateway.steps.goods.watch import look_again, not_believed, unknown_there
 from gateway.steps.ports import MerchantUnknown, OrderNotFound, Services
-from gateway.steps.watch import look_again, not_believed, unknown_there
 
 NEVER_OBSERVED = frozenset({OrderState.PLACING, OrderState.REJECTED, OrderState.CANCELLED})
 

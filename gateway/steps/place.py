@@ -12,10 +12,11 @@ from gateway.domain.payment import Attempt, AttemptState, Mandate, MandateState,
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import MINUTE_US, SECOND_US
 from gateway.domain.stock import PackOption
-from gateway.steps.carts import reopen
 from gateway.steps.freeze import WHILE_FROZEN_US, distrusted, is_frozen
+from gateway.steps.goods.carts import reopen
+from gateway.steps.goods.plans import drop_plans
 from gateway.steps.messages import tell
-from gateway.steps.plans import drop_plans
+from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.ports import (
     Accepted,
     MerchantNotSent,
@@ -26,7 +27,6 @@ from gateway.steps.ports import (
     Services,
     Transaction,
 )
-from gateway.steps.undecided import SYNC_AFTER_S
 
 FIRST_LOOK_US = 60 * MINUTE_US
 # A shop that refuses every order is not asked again at once, for ever.

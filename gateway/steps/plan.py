@@ -7,7 +7,7 @@ from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, PlanState, Policy, packs_to_buy
 from gateway.domain.stock import PackOption, Supply
 from gateway.steps.freeze import is_frozen, is_read_from_a_frozen_device
-from gateway.steps.plans import fill_subject
+from gateway.steps.goods.plans import fill_subject
 from gateway.steps.ports import Transaction
 from gateway.steps.wording import days_long
 

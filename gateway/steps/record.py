@@ -18,9 +18,9 @@ from devices.units import convert
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
 from gateway.domain.stock import Device, DeviceState, Sequence, Slot
-from gateway.steps.levels import MEASURED_BY, Message, record_reading
+from gateway.steps.goods.levels import MEASURED_BY, Message, record_reading
+from gateway.steps.goods.quarantine import quarantine, quarantine_rejected
 from gateway.steps.ports import InboxRow, Services, StoreUnavailable, Transaction
-from gateway.steps.quarantine import quarantine, quarantine_rejected
 
 log = structlog.get_logger()
 

@@ -7,11 +7,11 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.records import HouseholdItem
-from gateway.steps.calls import call_provider
-from gateway.steps.operations import send_again
-from gateway.steps.outcomes import settle_operation
+from gateway.steps.money.calls import call_provider
+from gateway.steps.money.operations import send_again
+from gateway.steps.money.outcomes import settle_operation
+from gateway.steps.money.refunds import capture_behind
 from gateway.steps.ports import Services
-from gateway.steps.refunds import capture_behind
 from payments import adapter
 from payments.money import Money
 

@@ -13,13 +13,13 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
-from gateway.steps.attempts import captured_minor, end_held, has_lapsed
-from gateway.steps.billing import to_bill, unpaid
-from gateway.steps.calls import call_provider
-from gateway.steps.operations import begin_operation, send_again
-from gateway.steps.outcomes import settle_operation
+from gateway.steps.money.attempts import captured_minor, end_held, has_lapsed
+from gateway.steps.money.billing import to_bill, unpaid
+from gateway.steps.money.calls import call_provider
+from gateway.steps.money.operations import begin_operation, send_again
+from gateway.steps.money.outcomes import settle_operation
+from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.ports import Services, Transaction
-from gateway.steps.undecided import SYNC_AFTER_S
 from payments import adapter
 
 ENDED_ATTEMPTS = frozenset(

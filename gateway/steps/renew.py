@@ -21,12 +21,12 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
-from gateway.steps.attempts import HOLDING, begin_attempt, end_held, has_lapsed
-from gateway.steps.billing import operations_for, to_bill, uncaptured_minor, undebited_minor, unpaid
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
-from gateway.steps.mandates import permission
 from gateway.steps.messages import tell
-from gateway.steps.operations import begin_operation
+from gateway.steps.money.attempts import HOLDING, begin_attempt, end_held, has_lapsed
+from gateway.steps.money.billing import operations_for, to_bill, uncaptured_minor, undebited_minor, unpaid
+from gateway.steps.money.mandates import permission
+from gateway.steps.money.operations import begin_operation
 from gateway.steps.ports import Services, Transaction
 
 RENEWABLE = frozenset({OrderState.PLACED, OrderState.SHIPPED, OrderState.DELIVERED, OrderState.PAYMENT_DUE})

@@ -2,9 +2,9 @@
 
 from gateway.domain.payment import Mandate, PaymentMethod
 from gateway.domain.records import HouseholdItem
-from gateway.steps.calls import call_provider
-from gateway.steps.operations import key_is_known
-from gateway.steps.permissions import WAITING, ask_again, set_up_request, settle_set_up
+from gateway.steps.money.calls import call_provider
+from gateway.steps.money.operations import key_is_known
+from gateway.steps.money.permissions import WAITING, ask_again, set_up_request, settle_set_up
 from gateway.steps.ports import Services
 
 

@@ -10,8 +10,8 @@ from gateway.domain.cart import Cart
 from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState, PaymentMethod
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.accounts import STORED_BALANCE
-from gateway.steps.books import post
+from gateway.steps.money.accounts import STORED_BALANCE
+from gateway.steps.money.books import post
 from gateway.steps.ports import Services, Transaction
 from payments import ledger
 from payments.adapter import Settlement, SettlementLine

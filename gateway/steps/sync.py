@@ -7,12 +7,12 @@ from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Mandate, 
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.messages import tell
-from gateway.steps.operations import key_is_known, may_send_again
-from gateway.steps.outcomes import settle_operation
-from gateway.steps.permissions import MANDATE_PREFIX, settle_set_up
+from gateway.steps.money.operations import key_is_known, may_send_again
+from gateway.steps.money.outcomes import settle_operation
+from gateway.steps.money.permissions import MANDATE_PREFIX, settle_set_up
+from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.place import settle_placing
 from gateway.steps.ports import Accepted, MerchantUnknown, OrderNotFound, OrderStatus, Refused, Services
-from gateway.steps.undecided import SYNC_AFTER_S
 from payments import adapter
 from payments.errors import OutcomeUnknown
 

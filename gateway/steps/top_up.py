@@ -2,8 +2,8 @@
 
 from gateway.domain.payment import PaymentMethod
 from gateway.domain.records import HouseholdItem
-from gateway.steps.books import post
 from gateway.steps.messages import tell
+from gateway.steps.money.books import post
 from gateway.steps.ports import Services, Transaction
 from payments import adapter, ledger
 from payments.errors import ConfigError, OutcomeUnknown

@@ -13,10 +13,10 @@ from gateway.domain.household import Member
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Slot, Supply
-from gateway.steps.equipment import NewDevice, add_device, choose_pack
-from gateway.steps.household import add_household, set_policy
+from gateway.steps.acts.equipment import NewDevice, add_device, choose_pack
+from gateway.steps.acts.household import add_household, set_policy
+from gateway.steps.acts.wallet import Limits, link_account, top_up
 from gateway.steps.ports import Offer, WantedLine
-from gateway.steps.wallet import Limits, link_account, top_up
 
 SHOP_ID = "corner-market"
 BALANCE_MINOR = 200_000

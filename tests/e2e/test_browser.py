@@ -20,7 +20,7 @@ from gateway.domain.command import Command, CommandState
 from gateway.domain.household import Member
 from gateway.domain.replenishment import DAY_US, Forecast
 from gateway.domain.stock import Device, Level
-from gateway.steps.commands import end_command
+from gateway.steps.acts.commands import end_command
 from gateway.web import WebServices, create_app
 from gateway.web.pages import end_streams_when
 from gateway.web.sessions import issue_link

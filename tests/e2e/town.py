@@ -28,7 +28,7 @@ from gateway.cli.installation import initialise
 from gateway.config import read_settings, write_env_file
 from gateway.domain import cart
 from gateway.domain.replenishment import DAY_US, HOUR_US
-from gateway.steps.household import freeze_everything, unfreeze_everything
+from gateway.steps.acts.household import freeze_everything, unfreeze_everything
 from gateway.store.merchant_secrets import seal_merchant
 from gateway.web.sessions import issue_api_token, issue_link
 from tests.e2e.homes import LAKE, MILL, ROSA, SHOP_ID, Household, link, move_in, open_shop

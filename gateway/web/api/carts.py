@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.order import Order, OrderState
 from gateway.domain.replenishment import DAY_US
+from gateway.steps.acts.pay_again import pay_order_again
 from gateway.steps.approve import Approve, AskAgain, ChangePacks, Decision, Skip, Snooze, Swap, Undo, approve
 from gateway.steps.cancel import cancel_order
-from gateway.steps.pay_again import pay_order_again
 from gateway.web.api.paging import Paged, read_page
 from gateway.web.api.schemas.carts import (
     ApproveWish,

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Device, DeviceState, Quarantined, Supply
-from gateway.steps.commands import ask_to_report
+from gateway.steps.acts.commands import ask_to_report
 from gateway.steps.ports import Transaction
 from gateway.web.api.paging import Paged, read_page
 from gateway.web.api.schemas.common import Page, answers, page_of

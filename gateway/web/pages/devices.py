@@ -8,9 +8,9 @@ from devices.catalogue import kinds
 from devices.provisioning import provision
 from devices.topics import build_topic
 from gateway.domain.stock import Device, Slot, Supply
-from gateway.steps import equipment
-from gateway.steps.commands import ask_to_report
-from gateway.steps.household import freeze_device
+from gateway.steps.acts import equipment
+from gateway.steps.acts.commands import ask_to_report
+from gateway.steps.acts.household import freeze_device
 from gateway.steps.ports import Transaction
 from gateway.web.pages.forms import shown_on
 from gateway.web.pages.rendering import answer

@@ -10,8 +10,8 @@ from fastapi.responses import StreamingResponse
 from gateway.domain.errors import Invalid
 from gateway.domain.household import Household
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
-from gateway.steps import wallet
-from gateway.steps.household import freeze_everything, freeze_method, unfreeze_everything
+from gateway.steps.acts import wallet
+from gateway.steps.acts.household import freeze_everything, freeze_method, unfreeze_everything
 from gateway.steps.ports import Transaction
 from gateway.web.pages.forms import amount_of, shown_on, written
 from gateway.web.pages.visit import Visit, Visiting, back

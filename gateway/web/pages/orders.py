@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Response
 
 from gateway.domain.payment import MethodState, PaymentMethod
+from gateway.steps.acts.pay_again import pay_order_again
 from gateway.steps.cancel import cancel_order
-from gateway.steps.pay_again import pay_order_again
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visiting, back
 from gateway.web.views import order_view, orders_view, payment_chain, waiting_carts

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from gateway.domain.access import ApiToken, Session
 from gateway.domain.household import Role
-from gateway.steps.household import add_member, change_role, rename_household
+from gateway.steps.acts.household import add_member, change_role, rename_household
 from gateway.steps.ports import Transaction
 from gateway.web import identity, sessions
 from gateway.web.identity import MIN_PASSWORD_CHARACTERS, local_path

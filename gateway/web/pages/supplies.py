@@ -9,8 +9,8 @@ from gateway.domain.errors import Invalid, NotFound
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import PackOption, Slot, Supply
-from gateway.steps import equipment
-from gateway.steps.household import set_policy
+from gateway.steps.acts import equipment
+from gateway.steps.acts.household import set_policy
 from gateway.steps.ports import Offer, Transaction
 from gateway.web.pages.decisions import decisions
 from gateway.web.pages.forms import amount_of, shown_on

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gateway.domain.replenishment import DAY_US, HOUR_US, SECOND_US, Forecast
 from gateway.domain.stock import Level, Measure, Reading, Refill, Slot, Verdict
-from gateway.steps.levels import correction_of
+from gateway.steps.goods.levels import correction_of
 from gateway.steps.ports import Transaction
 
 GRID_US = 6 * HOUR_US

@@ -21,11 +21,11 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.replenishment import DAY_US, SECOND_US
+from gateway.steps.acts.household import freeze_method
+from gateway.steps.acts.pay_again import pay_order_again
+from gateway.steps.acts.wallet import unlink_account
 from gateway.steps.approve import Undo
-from gateway.steps.household import freeze_method
-from gateway.steps.pay_again import pay_order_again
 from gateway.steps.ports import Accepted, MerchantNotSent, OrderNotFound, OrderStatus
-from gateway.steps.wallet import unlink_account
 from payments.adapter import Authorized, Outcome
 from tests.builders import build
 from tests.integration.gateway.test_steps_money import open_with_cart, order

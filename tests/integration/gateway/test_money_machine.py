@@ -17,9 +17,9 @@ from gateway.domain.payment import Attempt, Operation, OperationState, Posting, 
 from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.domain.replenishment import HOUR_US, Policy
 from gateway.steps import CALLS_OUT
+from gateway.steps.acts.household import freeze_method
 from gateway.steps.approve import Approve, ChangePacks, Undo
 from gateway.steps.cancel import cancel_order
-from gateway.steps.household import freeze_method
 from gateway.steps.ports import LeaseLost, MerchantError, Transaction
 from payments.errors import PaymentError
 from tests.builders import HOME

@@ -9,7 +9,7 @@ from devices.envelope import seal
 from devices.identity import Identity
 from devices.readings import Reading as Said
 from gateway.domain.stock import Quarantined, Reading
-from gateway.steps.levels import CLOCK_STEP_US
+from gateway.steps.goods.levels import CLOCK_STEP_US
 from gateway.steps.receive import Arrival, InboxEntry, RejectedEntry, receive
 from gateway.steps.record import FUTURE_LIMIT_US, SEQUENCE_JUMP_LIMIT
 from gateway.web.views import quarantine_rows

@@ -11,8 +11,8 @@ from gateway.domain.order import Order
 from gateway.domain.payment import JournalEntry, Operation, OperationKind, OperationState, Posting
 from gateway.domain.records import Notice, NoticeState
 from gateway.domain.replenishment import DAY_US, SECOND_US, SecondOpinion
-from gateway.steps.books import journals_of
 from gateway.steps.challenge import next_night_us
+from gateway.steps.money.books import journals_of
 from gateway.steps.notice import MAX_KEPT, MOST_TRIES
 from gateway.steps.settle import OPERATOR
 from payments import ledger

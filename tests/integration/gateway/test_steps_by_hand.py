@@ -10,9 +10,9 @@ from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import Attempt, AttemptState, Operation, OperationKind, OperationState
 from gateway.domain.records import Act, Notice, NoticeState
 from gateway.domain.replenishment import Plan, PlanState
-from gateway.steps.by_hand import LONGEST_WAY_US, Verdict, give_up, settle_by_hand
+from gateway.steps.acts.by_hand import LONGEST_WAY_US, Verdict, give_up, settle_by_hand
 from gateway.steps.cancel import ask_to_cancel
-from gateway.steps.review import Waiting, review
+from gateway.steps.money.review import Waiting, review
 from tests.builders import build
 from tests.rig import Rig
 

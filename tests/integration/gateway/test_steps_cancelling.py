@@ -13,7 +13,7 @@ from gateway.domain.records import Act, Message
 from gateway.domain.replenishment import DAY_US, Plan, PlanState
 from gateway.domain.stock import Supply
 from gateway.steps.cancel import MOST_TRIES, cancel_order
-from gateway.steps.watch import LONGEST_PROMISE_US, LONGEST_WATCH_US
+from gateway.steps.goods.watch import LONGEST_PROMISE_US, LONGEST_WATCH_US
 from tests.builders import HOME
 from tests.fake_shop import Fault
 from tests.rig import Rig

@@ -12,8 +12,8 @@ from gateway.domain.records import Act
 from gateway.domain.replenishment import HOUR_US, MINUTE_US
 from gateway.domain.stock import Device, DeviceState
 from gateway.intake import CommandSender
-from gateway.steps.commands import ask_to_report, end_command
-from gateway.steps.equipment import remove_device
+from gateway.steps.acts.commands import ask_to_report, end_command
+from gateway.steps.acts.equipment import remove_device
 from tests.builders import build
 from tests.homes import home
 from tests.rig import Rig

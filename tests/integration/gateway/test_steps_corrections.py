@@ -7,7 +7,7 @@ import pytest
 from gateway.domain.household import Member
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast
 from gateway.domain.stock import Level, Reading, Refill, Slot, Supply, Verdict
-from gateway.steps.equipment import correct_level, put_in_pack
+from gateway.steps.acts.equipment import correct_level, put_in_pack
 from gateway.web.views.levels import read_history
 from tests.builders import HOME
 from tests.homes import home, left, telling

@@ -10,7 +10,7 @@ from gateway.domain.household import Member
 from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import Attempt, AttemptState, Mandate, Operation, OperationKind, OperationState
 from gateway.domain.stock import Device, DeviceState
-from gateway.steps.household import freeze_everything, unfreeze_everything
+from gateway.steps.acts.household import freeze_everything, unfreeze_everything
 from payments.adapter import OperationKind as Kind
 from tests.builders import HOME
 from tests.fake_bank import Fault

@@ -22,9 +22,9 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import Act, Message
 from gateway.domain.replenishment import DAY_US
+from gateway.steps.acts.household import freeze_everything, unfreeze_everything
+from gateway.steps.acts.pay_again import pay_order_again
 from gateway.steps.cancel import cancel_order
-from gateway.steps.household import freeze_everything, unfreeze_everything
-from gateway.steps.pay_again import pay_order_again
 from payments.adapter import OperationKind as Kind
 from tests.builders import HOME, build
 from tests.fake_bank import Fault

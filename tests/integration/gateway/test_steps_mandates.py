@@ -12,8 +12,8 @@ from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod, Reservation
 from gateway.domain.records import Message
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.permissions import MOST_LOOKS
-from gateway.steps.wallet import Limits, confirmed, link_account, set_limits, unlink_account
+from gateway.steps.acts.wallet import Limits, confirmed, link_account, set_limits, unlink_account
+from gateway.steps.money.permissions import MOST_LOOKS
 from payments.adapter import OperationKind as Kind
 from tests.fake_bank import Fault
 from tests.homes import home

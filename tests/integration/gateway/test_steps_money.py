@@ -25,13 +25,13 @@ from gateway.domain.payment import (
 from gateway.domain.records import Message, Notice, NoticeState
 from gateway.domain.replenishment import Plan, PlanState
 from gateway.steps import CALLS_OUT
+from gateway.steps.acts.wallet import unlink_account
 from gateway.steps.approve import Undo
-from gateway.steps.books import journals_of
-from gateway.steps.operations import MARGIN_S
-from gateway.steps.outcomes import settle_operation
+from gateway.steps.money.books import journals_of
+from gateway.steps.money.operations import MARGIN_S
+from gateway.steps.money.outcomes import settle_operation
+from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.ports import LeaseLost
-from gateway.steps.undecided import SYNC_AFTER_S
-from gateway.steps.wallet import unlink_account
 from payments import ledger
 from payments.adapter import Authorized, Captured
 from payments.adapter import OperationKind as Kind

@@ -12,8 +12,8 @@ from gateway.domain.payment import Mandate
 from gateway.domain.records import MerchantAccount, Message
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, PlanState, Policy, packs_to_buy
 from gateway.domain.stock import Device, DeviceState, Level, PackOption, Reading, Slot, Supply
+from gateway.steps.acts.household import freeze_device, freeze_everything, unfreeze_everything
 from gateway.steps.approve import Skip, Snooze
-from gateway.steps.household import freeze_device, freeze_everything, unfreeze_everything
 from tests.builders import HOME, build
 from tests.fakes import START_US
 from tests.homes import home, known_level, left, supply, telling, telling_unsigned

@@ -13,7 +13,7 @@ from gateway.domain.household import Household
 from gateway.domain.records import Notice, NoticeState, Pruned
 from gateway.domain.replenishment import DAY_US
 from gateway.domain.stock import Device, DeviceState, Quarantined, Reading
-from gateway.steps import quarantine
+from gateway.steps.goods import quarantine
 from gateway.steps.prune import EVERYTHING, KEEP_ENDED_US
 from gateway.steps.receive import InboxEntry, RejectedEntry
 from gateway.store.inbox import SqliteInbox

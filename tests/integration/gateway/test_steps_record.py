@@ -23,7 +23,7 @@ from gateway.domain.stock import (
     Supply,
     Verdict,
 )
-from gateway.steps.equipment import correct_level, put_in_pack
+from gateway.steps.acts.equipment import correct_level, put_in_pack
 from gateway.steps.record import CURSOR, FUTURE_LIMIT_US, MAX_GAP_RANGES, REJECTED_CURSOR, SEQUENCE_JUMP_LIMIT
 from gateway.store import unit_of_work
 from gateway.store.unit_of_work import SqlTransaction

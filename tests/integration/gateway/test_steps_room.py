@@ -11,7 +11,7 @@ from gateway.domain.errors import Invalid
 from gateway.domain.household import Member
 from gateway.domain.replenishment import DAY_US, Forecast, Plan, PlanState, Policy
 from gateway.domain.stock import Supply
-from gateway.steps.household import set_policy
+from gateway.steps.acts.household import set_policy
 from tests.homes import home, known_level
 from tests.rig import Rig
 

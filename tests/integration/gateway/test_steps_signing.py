@@ -14,7 +14,7 @@ from gateway.domain.household import Household, Member
 from gateway.domain.payment import Mandate
 from gateway.domain.replenishment import HOUR_US, Forecast
 from gateway.domain.stock import Device, Level, Measure, Quarantined, Reading, Sequence, Slot, Supply
-from gateway.steps.equipment import correct_level, put_in_pack
+from gateway.steps.acts.equipment import correct_level, put_in_pack
 from gateway.steps.record import MAX_EPOCHS
 from gateway.store import mapping, migrate
 from gateway.store.engine import open_engine, sqlite_url

@@ -19,7 +19,7 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.records import Message
-from gateway.steps.household import freeze_method
+from gateway.steps.acts.household import freeze_method
 from payments.adapter import OperationKind as Kind
 from tests.builders import HOME
 from tests.rig import Rig

@@ -14,7 +14,7 @@ from gateway.domain.command import WAIT_US, Command, CommandState
 from gateway.domain.household import Household, Member
 from gateway.domain.stock import Device
 from gateway.intake import CommandSender
-from gateway.steps.commands import ask_to_report
+from gateway.steps.acts.commands import ask_to_report
 from gateway.steps.ports import StoreUnavailable
 from tests.builders import build
 from tests.fakes import START_US, FakeClock, FakeUnitOfWork

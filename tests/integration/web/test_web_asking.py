@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.command import MOST_AN_HOUR, WAIT_US, Command, CommandState
 from gateway.domain.replenishment import MINUTE_US
 from gateway.domain.stock import Device
-from gateway.steps.commands import end_command
+from gateway.steps.acts.commands import end_command
 from gateway.web.wording import iso
 from tests.fakes import FakeClock
 from tests.integration.web.sample_household import HOUSE, NOW, world

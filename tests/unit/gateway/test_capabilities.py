@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.errors import Invalid
-from gateway.steps.capabilities import NEEDED, require_served
+from gateway.steps.money.capabilities import NEEDED, require_served
 from payments.adapters.balance import BalanceAdapter
 
 ABLE = replace(BalanceAdapter.capabilities, title="Elm Bank")

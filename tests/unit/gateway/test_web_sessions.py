@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from gateway.domain.access import ApiToken, Session, SignInLink
 from gateway.domain.errors import Conflict, Invalid, NotFound
 from gateway.domain.household import Member, Role
-from gateway.steps.household import MAX_MEMBERS, add_member
+from gateway.steps.acts.household import MAX_MEMBERS, add_member
 from gateway.web import sessions
 from gateway.web.identity import local_path
 from gateway.web.security import RateLimiter, same_origin

@@ -11,10 +11,10 @@ from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Device, DeviceState, Measure, PackOption, Slot, Supply
+from gateway.steps.acts.commands import expire_commands
+from gateway.steps.acts.household import most_kept, named
 from gateway.steps.challenge import next_night_us
-from gateway.steps.commands import expire_commands
-from gateway.steps.household import most_kept, named
-from gateway.steps.levels import level_of, save_refill, settle_pending, with_tracker
+from gateway.steps.goods.levels import level_of, save_refill, settle_pending, with_tracker
 from gateway.steps.ports import Offer, Transaction
 
 MAX_OPTIONS = 10

@@ -8,11 +8,11 @@ What is not decided yet goes on in undecided.py, what follows from a decision in
 from dataclasses import replace
 
 from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationKind, OperationState
-from gateway.steps.calls import Refused
-from gateway.steps.effects import FOLLOWS, declined, lapsed
+from gateway.steps.money.calls import Refused
+from gateway.steps.money.effects import FOLLOWS, declined, lapsed
+from gateway.steps.money.suspend import suspend_after
+from gateway.steps.money.undecided import ask_daily, ask_later, for_review, not_found, step_up
 from gateway.steps.ports import Transaction
-from gateway.steps.suspend import suspend_after
-from gateway.steps.undecided import ask_daily, ask_later, for_review, not_found, step_up
 from payments.adapter import (
     Authorized,
     Captured,

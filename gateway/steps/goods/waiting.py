@@ -5,7 +5,7 @@ from dataclasses import replace
 from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.replenishment import DAY_US, Forecast, Plan, PlanState
 from gateway.domain.stock import Supply
-from gateway.steps.carts import withdraw
+from gateway.steps.goods.carts import withdraw
 from gateway.steps.messages import tell
 from gateway.steps.ports import Transaction
 from gateway.steps.wording import why_now

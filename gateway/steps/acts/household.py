@@ -10,8 +10,8 @@ from gateway.domain.household import Household, Member, Role
 from gateway.domain.payment import MethodState, PaymentMethod
 from gateway.domain.replenishment import MAX_PACKS_PER_LINE, Plan, PlanState, Policy
 from gateway.domain.stock import Device, DeviceState, PackOption, Slot, Supply
+from gateway.steps.goods.plans import fill_subject, judge_now
 from gateway.steps.messages import tell
-from gateway.steps.plans import fill_subject, judge_now
 from gateway.steps.ports import Transaction
 from payments.errors import UnknownCurrency
 from payments.money import exponent

@@ -7,8 +7,8 @@ from gateway.domain.household import Household
 from gateway.domain.order import OPEN_ORDER_STATES, Order, OrderState
 from gateway.domain.payment import Attempt, Mandate, MandateState, Operation, OperationState, PaymentMethod
 from gateway.domain.records import Act, MerchantAccount, Notice, NoticeState
+from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.ports import Transaction
-from gateway.steps.undecided import SYNC_AFTER_S
 from payments.money import Money
 
 NOTICES_SHOWN = 20

@@ -7,13 +7,13 @@ from gateway.domain.order import ENDED_LINE_STATES, LineState, Order, OrderLine,
 from gateway.domain.payment import Attempt, AttemptState
 from gateway.domain.replenishment import DAY_US, HOUR_US, Plan, PlanState
 from gateway.domain.stock import Refill
-from gateway.steps.attempts import HOLDING
-from gateway.steps.billing import operations_for, to_bill, unpaid
+from gateway.steps.goods.parcels import take_off_shelf, take_parcels
 from gateway.steps.messages import tell
-from gateway.steps.parcels import take_off_shelf, take_parcels
+from gateway.steps.money.attempts import HOLDING
+from gateway.steps.money.billing import operations_for, to_bill, unpaid
+from gateway.steps.money.refunds import Owed
+from gateway.steps.money.shortfalls import account_for_missing
 from gateway.steps.ports import OrderStatus, Transaction
-from gateway.steps.refunds import Owed
-from gateway.steps.shortfalls import account_for_missing
 
 LATE_AFTER_US = 12 * HOUR_US
 REFILL_EXPECTED_WITHIN_US = 30 * DAY_US

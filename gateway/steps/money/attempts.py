@@ -13,9 +13,9 @@ from gateway.domain.payment import (
     Reservation,
     ReservationState,
 )
-from gateway.steps.accounts import clearing_of, payable_of
-from gateway.steps.books import post
-from gateway.steps.operations import begin_operation
+from gateway.steps.money.accounts import clearing_of, payable_of
+from gateway.steps.money.books import post
+from gateway.steps.money.operations import begin_operation
 from gateway.steps.ports import Transaction
 from payments import ledger
 from payments.money import Money

@@ -4,8 +4,8 @@ from enum import StrEnum
 
 from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
-from gateway.steps.billing import NOT_COUNTED, Billing, billing_of, operations_for
-from gateway.steps.operations import begin_operation
+from gateway.steps.money.billing import NOT_COUNTED, Billing, billing_of, operations_for
+from gateway.steps.money.operations import begin_operation
 from gateway.steps.ports import Transaction
 
 

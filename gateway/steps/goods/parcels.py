@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.domain.order import Order, OrderLine, Shipment, ShipmentState, Tally
 from gateway.domain.stock import Refill, Supply
-from gateway.steps.levels import packs_worth
+from gateway.steps.goods.levels import packs_worth
 from gateway.steps.messages import tell
 from gateway.steps.ports import MerchantUnknown, OrderStatus, Parcel, ParcelLine, Transaction
 

@@ -20,10 +20,10 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.replenishment import DAY_US, SECOND_US
-from gateway.steps.calls import Refused
 from gateway.steps.messages import tell
+from gateway.steps.money.calls import Refused
+from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.ports import Transaction
-from gateway.steps.undecided import SYNC_AFTER_S
 from payments import adapter
 from payments.money import Money
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from gateway.domain.cart import Line
 from gateway.domain.replenishment import DAY_US, MAX_PACKS_PER_LINE, Forecast, Plan, PlanState, Policy
 from gateway.domain.stock import PackOption, Supply
+from gateway.steps.goods.plans import drop_plan
 from gateway.steps.messages import tell
-from gateway.steps.plans import drop_plan
 from gateway.steps.ports import Offer, QuotedLine, Transaction, WantedLine
 from gateway.steps.wording import why_now
 

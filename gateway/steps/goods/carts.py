@@ -7,7 +7,7 @@ from gateway.domain.errors import Conflict
 from gateway.domain.order import LineState, OrderLine
 from gateway.domain.replenishment import HOUR_US, Plan, PlanState
 from gateway.domain.stock import Supply
-from gateway.steps.plans import drop_plans, plans_of
+from gateway.steps.goods.plans import drop_plans, plans_of
 from gateway.steps.ports import Transaction
 
 DECIDE_AGAIN_US = 24 * HOUR_US

@@ -9,10 +9,10 @@ from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.calls import Refused, call_provider
-from gateway.steps.capabilities import require_served
-from gateway.steps.household import named
-from gateway.steps.permissions import (
+from gateway.steps.acts.household import named
+from gateway.steps.money.calls import Refused, call_provider
+from gateway.steps.money.capabilities import require_served
+from gateway.steps.money.permissions import (
     WAITING,
     Answer,
     ask_again,

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from gateway.domain.order import OrderLine, Shipment, ShipmentState
 from gateway.domain.payment import Attempt
-from gateway.steps.billing import is_asked, operations_for
-from gateway.steps.parcels import lacking
+from gateway.steps.goods.parcels import lacking
+from gateway.steps.money.billing import is_asked, operations_for
+from gateway.steps.money.refunds import Owed, owe_refund
 from gateway.steps.ports import Parcel, Transaction
-from gateway.steps.refunds import Owed, owe_refund
 
 
 def account_for_missing(

@@ -15,9 +15,9 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.records import Act
-from gateway.steps.attempts import HOLDING, has_lapsed
-from gateway.steps.billing import operations_for, to_bill, unpaid
-from gateway.steps.mandates import permission
+from gateway.steps.money.attempts import HOLDING, has_lapsed
+from gateway.steps.money.billing import operations_for, to_bill, unpaid
+from gateway.steps.money.mandates import permission
 from gateway.steps.ports import Transaction
 
 

@@ -14,8 +14,8 @@ from gateway.domain.payment import (
     OperationState,
     PaymentMethod,
 )
-from gateway.steps.accounts import STORED_BALANCE
-from gateway.steps.books import journals_of, unbalanced_in
+from gateway.steps.money.accounts import STORED_BALANCE
+from gateway.steps.money.books import journals_of, unbalanced_in
 from gateway.steps.ports import PaymentProviders, Transaction
 from payments import adapter, ledger
 from payments.money import Money

@@ -18,14 +18,14 @@ from gateway.domain.payment import (
     ReservationState,
 )
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.accounts import clearing_of, payable_of
-from gateway.steps.attempts import captured_minor, end_held
-from gateway.steps.billing import to_bill, unpaid
-from gateway.steps.books import post
+from gateway.steps.goods.plans import drop_plans
 from gateway.steps.messages import tell
-from gateway.steps.plans import drop_plans
+from gateway.steps.money.accounts import clearing_of, payable_of
+from gateway.steps.money.attempts import captured_minor, end_held
+from gateway.steps.money.billing import to_bill, unpaid
+from gateway.steps.money.books import post
+from gateway.steps.money.undecided import for_review
 from gateway.steps.ports import Transaction
-from gateway.steps.undecided import for_review
 from payments import ledger
 from payments.adapter import Authorized, Captured, Refunded, Voided
 from payments.money import Money

@@ -12,10 +12,10 @@ from gateway.domain.order import LineState, Order, OrderLine, OrderState, Shipme
 from gateway.domain.payment import Attempt, AttemptState, Operation, OperationKind, OperationState, PaymentMethod
 from gateway.domain.records import Act
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.attempts import captured_minor
-from gateway.steps.effects import declined
-from gateway.steps.order_status import free_supply
-from gateway.steps.outcomes import settle_operation
+from gateway.steps.goods.order_status import free_supply
+from gateway.steps.money.attempts import captured_minor
+from gateway.steps.money.effects import declined
+from gateway.steps.money.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
 from payments import adapter
 from payments.errors import OutcomeUnknown
