@@ -15,6 +15,20 @@ from devices.topics import is_device_id
 
 SIGNATURE_BYTES = 64
 KEY_BYTES = 32
+# The y of the points of small order, as they may be written (the list of libsodium's has_small_order, sign bit off).
+# A signature by such a key fits many messages, and some fit every one: it proves nothing.
+SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +51,15 @@ class PublicKey:
         """64 hexadecimal digits."""
         return self.raw.hex()
 
+    @property
+    def is_weak(self) -> bool:
+        """Whether anybody can sign for this key: it is a point of small order."""
+        return self.raw[:-1] + bytes([self.raw[-1] & 0x7F]) in SMALL_ORDER
+
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Whether this key's owner signed exactly this message."""
+        """Whether this key's owner signed exactly this message; of a weak key nobody can say so."""
+        if self.is_weak:
+            return False
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
         except InvalidSignature:

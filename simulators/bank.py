@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     options.state.mkdir(parents=True, exist_ok=True)
     token = options.token or _own_token(options.state / "token")
     clock = ClockFile(options.clock) if options.clock else RealClock()
-    target = Target(options.notify, options.notice_secret or token) if options.notify else None
+    notice_secret = options.notice_secret or _notice_secret(options.state / "notice-secret") or token
+    target = Target(options.notify, notice_secret) if options.notify else None
     try:
         clock.now_us()
     except BadClock as error:
@@ -84,7 +85,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--faults", type=float, default=0.0, help="chance of a random fault in each request, 0 to 1")
     parser.add_argument("--token", help="bearer token of its interface; else STATE/token, made at the first start")
     parser.add_argument("--notify", metavar="URL", help="where notices are sent")
-    parser.add_argument("--notice-secret", help="secret that signs the notices; else the token")
+    parser.add_argument("--notice-secret", help="secret that signs the notices; else STATE/notice-secret, or the token")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser.parse_args(argv)
 
@@ -96,6 +97,12 @@ def _own_token(path: Path) -> str:
     path.touch(mode=0o600)
     path.write_text(token, encoding="ascii")
     return token
+
+
+def _notice_secret(path: Path) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text(encoding="ascii").strip()
+    return ""
 
 
 def _wait_for_parent(stop: threading.Event) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from gateway.assembly import configure_logging
 from gateway.bench import BENCHMARKS, Figures, Ground
-from gateway.cli.processes import Simulator
+from gateway.cli.processes import Simulator, hand_over
 from gateway.cli.terminal import CommandFailed, err, out, say
 from gateway.config import Settings
 
@@ -51,5 +51,6 @@ def bench(
 @contextmanager
 def _bank(state: Path, token: str) -> Iterator[int]:
     """Run the sandbox bank as a process of its own; its port."""
-    with Simulator("bank", ["--port", "0", "--state", str(state), "--token", token]) as simulator:
+    hand_over(state, "token", token)
+    with Simulator("bank", ["--port", "0", "--state", str(state)]) as simulator:
         yield simulator.port

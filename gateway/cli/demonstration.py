@@ -24,7 +24,7 @@ from gateway.cli.demo_household import Resident, account_name, answer_carts, fur
 from gateway.cli.installation import initialise
 from gateway.cli.locks import alone
 from gateway.cli.operate import listen, run_web, running_intake, running_worker
-from gateway.cli.processes import Simulator
+from gateway.cli.processes import Simulator, hand_over, write_private
 from gateway.cli.terminal import CommandFailed, err
 from gateway.config import Settings, read_settings, write_env_file
 from gateway.domain.access import ApiToken
@@ -186,10 +186,12 @@ class Demonstration:
         common = ["--clock", str(self._clock_path), "--seed", str(story.seed)]
         to_bank = ["--notify", f"{notify}/notices/payment/sandbox"] if notify else []
         to_shop = ["--notify", f"{notify}/notices/merchant/{SHOP_ID}"] if notify else []
-        bank_arguments = ["--port", "0", "--state", str(self._dir / "bank"), "--token", story.bank_token]
-        bank_arguments += ["--notice-secret", story.notice_secret, *common, *to_bank]
-        shop_arguments = ["--port", "0", "--state", str(self._dir / "shop"), "--token", story.shop_token]
-        shop_arguments += ["--faults", "some", *common, *to_shop]
+        bank_dir, shop_dir = self._dir / "bank", self._dir / "shop"
+        hand_over(bank_dir, "token", story.bank_token)
+        hand_over(bank_dir, "notice-secret", story.notice_secret)
+        hand_over(shop_dir, "token", story.shop_token)
+        bank_arguments = ["--port", "0", "--state", str(bank_dir), *common, *to_bank]
+        shop_arguments = ["--port", "0", "--state", str(shop_dir), "--faults", "some", *common, *to_shop]
         self._bank = stack.enter_context(Simulator("bank", bank_arguments))
         self._shop = stack.enter_context(Simulator("shop", shop_arguments))
         gateway = assemble(self._settings(story, web_port=web_port, undo_seconds=undo_seconds))
@@ -198,6 +200,8 @@ class Demonstration:
         self._open_shop(gateway, story)
         intake = stack.enter_context(running_intake(gateway))
         assert isinstance(intake, EmbeddedIntake)
+        # The other commands look for the broker where it listens, which a free port is known to be only now.
+        self._settings(story, web_port=web_port, mqtt_port=intake.port, undo_seconds=undo_seconds)
         return gateway, intake
 
     def _open_shop(self, gateway: Gateway, story: Story) -> None:
@@ -239,7 +243,7 @@ class Demonstration:
             clock=self._clock_path,
             start_us=HISTORY_ENDS_US - story.days * DAY_US,
         )
-        _write_private(path, msgspec.json.encode(described))
+        write_private(path, msgspec.json.encode(described))
         arguments = ["--household", str(path), "--state", str(self._dir / "devices")]
         return stack.enter_context(Simulator("appliances", arguments, has_port=False))
 
@@ -281,9 +285,9 @@ class Demonstration:
         return story
 
     def _save(self, story: Story) -> None:
-        _write_private(self._story_path, msgspec.json.encode(story))
+        write_private(self._story_path, msgspec.json.encode(story))
 
-    def _settings(self, story: Story, *, web_port: int, undo_seconds: float) -> Settings:
+    def _settings(self, story: Story, *, web_port: int, undo_seconds: float, mqtt_port: int | None = None) -> Settings:
         """Write this run's settings where the other commands find them, and read them back."""
         bank = {"account_hint": f"The demonstration's bank knows one account: {account_name(story.seed)}"}
         if self._bank is not None:
@@ -294,7 +298,7 @@ class Demonstration:
             {
                 "web_port": str(web_port),
                 "base_url": f"http://127.0.0.1:{web_port}",
-                "mqtt_port": str(self._choices.mqtt_port),
+                "mqtt_port": str(self._choices.mqtt_port if mqtt_port is None else mqtt_port),
                 "undo_seconds": str(undo_seconds),
                 "clock_file": str(self._clock_path),
                 "payment_settings": msgspec.json.encode({"sandbox": bank}).decode(),
@@ -364,11 +368,3 @@ def _progress() -> Progress:
         TimeRemainingColumn(),
         console=err,
     )
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600)
-    unfinished = path.with_name(path.name + ".new")
-    unfinished.touch(mode=0o600)
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

@@ -154,6 +154,8 @@ def _broker_address(settings: Settings, *, is_serving: bool) -> Finding:
             return Finding(
                 Weight.PROBLEM, text, "start `replenish serve`, or `replenish ingest` beside `replenish web`"
             )
+        if port == 0:
+            return Finding(Weight.OK, f"embedded broker on {host} takes a free port when it starts")
         return Finding(Weight.OK, f"embedded broker on {host}:{port} " + ("answers" if answers else "is free"))
     if not settings.mqtt_secret.get_secret_value():
         return Finding(Weight.PROBLEM, "the gateway has no secret at its broker", "set REPLENISH_MQTT_SECRET")

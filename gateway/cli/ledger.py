@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 import typer
 
 from gateway.assembly import Gateway, assemble
-from gateway.cli.processes import Simulator
+from gateway.cli.processes import Simulator, hand_over
 from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, out, say
 from gateway.config import Settings
 from gateway.domain.household import Household
@@ -70,8 +70,9 @@ def _has_own_bank(settings: Settings) -> bool:
 @contextmanager
 def _bank_for(settings: Settings) -> Iterator[Gateway]:
     """Open the demonstration's bank on its own book for the length of the block."""
-    token = settings.payment_secrets["sandbox"]["token"].get_secret_value()
-    arguments = ["--port", "0", "--state", str(settings.data_dir / "bank"), "--token", token]
+    bank_dir = settings.data_dir / "bank"
+    hand_over(bank_dir, "token", settings.payment_secrets["sandbox"]["token"].get_secret_value())
+    arguments = ["--port", "0", "--state", str(bank_dir)]
     if settings.clock_file is not None:
         arguments += ["--clock", str(settings.clock_file)]
     with Simulator("bank", arguments) as bank:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -89,3 +90,18 @@ class Simulator:
     def _running(self) -> "subprocess.Popen[str]":
         assert self._process is not None, "used outside its with block"
         return self._process
+
+
+def hand_over(state: Path, name: str, secret: str) -> None:
+    """Write what a simulator and we both must know into its state; its arguments can be read by everybody here."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(state / name, secret.encode("ascii"))
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    path.touch(mode=0o600)
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.touch(mode=0o600)
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

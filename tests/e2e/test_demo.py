@@ -213,6 +213,7 @@ def test_the_ready_file_is_private_and_says_how_to_reach_everything(demo: Demo) 
     assert set(demo.ready) == {"web", "sign_in", "token", "mqtt", "pid"}
     os.kill(demo.ready["pid"], 0)  # there is such a process
     host, _, port = demo.ready["mqtt"].partition(":")
+    assert read_settings(demo.data_dir).mqtt_port == int(port)
     socket.create_connection((host, int(port)), timeout=ASK_WITHIN_S).close()
     page = httpx.get(demo.ready["sign_in"], timeout=ASK_WITHIN_S, trust_env=False)
     assert page.status_code == httpx.codes.OK

@@ -263,6 +263,9 @@ def _public_key(text: str | None) -> str | None:
     if text is None or not text.strip():
         return None
     try:
-        return PublicKey.from_hex(text.strip()).hex()
+        key = PublicKey.from_hex(text.strip())
     except BadIdentity as error:
         raise Invalid("public_key", str(error)) from None
+    if key.is_weak:
+        raise Invalid("public_key", "anybody can sign for this key; give one that the device made by chance")
+    return key.hex()

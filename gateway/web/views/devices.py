@@ -177,17 +177,19 @@ def _slot(slot: Slot, device: Device, levels: dict[str, Level], supplies: dict[s
 
 
 def _headline(rows: tuple[DeviceRow, ...], silent: tuple[DeviceRow, ...]) -> str:
-    fresh = [row for row in rows if row.last_seen_us is None and not row.silent]
     if not rows:
         return "No device yet"
-    if len(silent) == 1:
-        return f"{silent[0].name} is silent"
-    if silent:
-        return f"{count(len(silent), 'device is', 'devices are')} silent"
-    if len(fresh) == 1:
-        return f"{fresh[0].name} has not reported yet"
-    if fresh:
-        return f"{count(len(fresh), 'device has', 'devices have')} not reported yet"
+    fresh = [row for row in rows if row.last_seen_us is None and not row.silent]
+    offline = [row for row in rows if row.online is False]
+    for those, one_does, many_do in (
+        (silent, "is silent", "are silent"),
+        (fresh, "has not reported yet", "have not reported yet"),
+        (offline, "is offline", "are offline"),
+    ):
+        if len(those) == 1:
+            return f"{those[0].name} {one_does}"
+        if those:
+            return f"{count(len(those), 'device', 'devices')} {many_do}"
     return "Every device is being heard" if len(rows) > 1 else f"{rows[0].name} is being heard"
 
 

@@ -13,6 +13,7 @@ from gateway.web.wording import MONTHS
 PlanKind = Literal["none", "off", "planned", "waiting", "snoozed", "approved", "arriving", "late", "arrived", "trouble"]
 
 FAR_US = 60 * DAY_US
+NO_PRODUCT = "No product chosen"
 
 
 def run_out_words(stock: Stock, forecast: Forecast | None, said: str | None, *, known: bool, slots: int) -> str:
@@ -55,7 +56,7 @@ def _watched_words(stock: Stock, supply_id: str) -> tuple[PlanKind, str]:
     policy, forecast = stock.policies.get(supply_id), stock.forecasts.get(supply_id)
     if supply_id not in stock.with_product:
         kind = next(supply.kind for supply in stock.supplies if supply.id == supply_id)
-        return "none", "Bought elsewhere" if kind in _kinds_no_shop_delivers() else "No product chosen"
+        return "none", "Bought elsewhere" if kind in _kinds_no_shop_delivers() else NO_PRODUCT
     if policy is None or not policy.enabled:
         return "off", "Not reordered"
     if forecast is not None and forecast.order_by_us is not None:

@@ -5,16 +5,18 @@ from typing import Literal
 
 from gateway.domain.cart import CartState
 from gateway.domain.order import LineState
+from gateway.domain.payment import MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US
 from gateway.domain.stock import Supply
 from gateway.steps.ports import Transaction
-from gateway.web.views.outlook import PlanKind, plan_words, run_out_words
+from gateway.web.views.outlook import NO_PRODUCT, PlanKind, plan_words, run_out_words
 from gateway.web.views.stock import Stock, is_listening, read_stock
-from gateway.web.wording import amount, count, number, percent
+from gateway.web.wording import amount, count, listed, number, percent
 
 TileState = Literal["ok", "low", "out", "unknown"]
 
 SOON_EMPTY_US = 4 * DAY_US
+MOST_NAMED = 3
 STATE_OF_WORD: dict[str, TileState] = {"empty": "out", "low": "low", "ok": "ok"}
 
 
@@ -59,11 +61,20 @@ class SupplyRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """What has to be done before anything can be ordered, and the page where it is done."""
+
+    words: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuppliesView:
-    """The page's list, worst first, and its headline."""
+    """The page's list, worst first, and its headline; `next_steps` are empty once something can be bought."""
 
     headline: str
     summary: str
+    next_steps: tuple[NextStep, ...]
     rows: tuple[SupplyRow, ...]
     rooms: tuple[str, ...]
 
@@ -77,9 +88,11 @@ def supplies_view(tx: Transaction, household_id: str, *, now_us: int) -> Supplie
     """Build the list of a household's supplies."""
     stock = read_stock(tx, household_id, now_us=now_us)
     rows = sorted((supply_row(stock, supply) for supply in stock.supplies if stock.is_kept(supply)), key=_urgency)
+    next_steps = _next_steps(tx, stock, rows)
     return SuppliesView(
         headline=headline(rows),
-        summary=_summary(stock, rows),
+        summary=_summary(stock, rows, something_to_do=bool(next_steps)),
+        next_steps=next_steps,
         rows=tuple(rows),
         rooms=tuple(sorted({row.room for row in rows if row.room})),
     )
@@ -209,7 +222,22 @@ def _amount_words(left: str, shelf: str) -> str:
     return (", " if left == "Empty" else " + ").join(part for part in (left, shelf) if part)
 
 
-def _summary(stock: Stock, rows: list[SupplyRow]) -> str:
+def _next_steps(tx: Transaction, stock: Stock, rows: list[SupplyRow]) -> tuple[NextStep, ...]:
+    """Return what a household that can buy nothing yet has to do; one that only watches is not reminded of products."""
+    wanted = [row for row in rows if row.plan_kind == "none" and row.plan == NO_PRODUCT]
+    steps = []
+    if wanted and not stock.with_product:
+        words = f"Choose what refills {listed([row.name for row in wanted[:MOST_NAMED]])}"
+        words += " and the others" if len(wanted) > MOST_NAMED else ""
+        steps.append(NextStep(words=words, href=f"/supplies/{wanted[0].id}#packs-h"))
+    if steps or stock.with_product:
+        active = tx.find(PaymentMethod, stock.household.id, state=MethodState.ACTIVE)
+        if not active:
+            steps.append(NextStep(words="Link the account it is paid from", href="/money"))
+    return tuple(steps)
+
+
+def _summary(stock: Stock, rows: list[SupplyRow], *, something_to_do: bool) -> str:
     waiting = {cart.id for cart, _ in stock.cart_lines.values() if cart.state is CartState.AWAITING_APPROVAL}
     arriving = [
         order.promised_us
@@ -222,7 +250,9 @@ def _summary(stock: Stock, rows: list[SupplyRow]) -> str:
         parts.append(f"{count(len(waiting), 'order is', 'orders are')} waiting for your OK.")
     if arriving:
         parts.append(f"A refill arrives {stock.wording.day(max(min(arriving), stock.now_us))}.")
-    if rows and not waiting:
+    if something_to_do:
+        parts.append("Nothing can be ordered yet.")
+    elif rows and not waiting:
         parts.append("Nothing else needs you." if arriving else "Nothing needs you.")
     return " ".join(parts)
 

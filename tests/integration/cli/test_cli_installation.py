@@ -171,6 +171,14 @@ def test_a_stranger_on_the_port_of_the_web_is_found(installed: Replenish, monkey
         assert "--port" in installed.refused("serve")
 
 
+def test_a_broker_that_takes_any_free_port_is_not_said_to_be_on_port_0(
+    installed: Replenish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPLENISH_MQTT_PORT", "0")
+    said = [one.text for one in findings(read_settings(installed.data_dir)) if one.text.startswith("embedded broker")]
+    assert said == ["embedded broker on 127.0.0.1 takes a free port when it starts"]
+
+
 def test_an_external_broker_needs_its_secret_and_an_answer(
     installed: Replenish, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from devices.clock import ClockSetting, write_clock
+from gateway.cli.processes import Simulator, hand_over
 from payments.adapter import Captured, Settlement
 from payments.adapters.sandbox import SandboxAdapter
 from payments.money import Money
@@ -48,6 +49,17 @@ def test_a_bank_without_a_token_makes_one_that_only_its_owner_reads(tmp_path: Pa
         token = tmp_path / "token"
         assert len(token.read_text(encoding="ascii")) >= 43
         assert stat.S_IMODE(token.stat().st_mode) == 0o600
+
+
+def test_secrets_are_handed_to_a_simulator_in_private_files_and_not_among_its_arguments(tmp_path: Path) -> None:
+    state = tmp_path / "bank"
+    hand_over(state, "token", "handed-over")
+    assert (state / "token").stat().st_mode & 0o077 == 0
+    with Simulator("bank", ["--port", "0", "--state", str(state)]) as bank:
+        for token, is_let_in in (("handed-over", True), ("another", False)):
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = httpx.get(f"http://127.0.0.1:{bank.port}/accounts/nobody", headers=headers, trust_env=False)
+            assert (answer.status_code != httpx.codes.UNAUTHORIZED) is is_let_in
 
 
 def test_strangers_and_flooders_are_kept_out(bank: BankProcess) -> None:

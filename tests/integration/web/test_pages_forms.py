@@ -92,6 +92,7 @@ REFUSED = [
         "Choose between 1 and 400",
     ),
     ("/devices", {"kind": "coffee-machine", "name": "Jura", "public_key": "zz"}, "public_key", ""),
+    ("/devices", {"kind": "coffee-machine", "name": "Jura", "public_key": "00" * 32}, "public_key", "Anybody can sign"),
     ("/devices/device-fridge/slots/slot-milk", {"supply_name": "x" * 81}, "supply_name", "At most 80 characters"),
     (
         "/money/mandates/mandate-general",

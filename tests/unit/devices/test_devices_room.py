@@ -48,6 +48,7 @@ from devices import (
     verify_secret,
     write_clock,
 )
+from devices.identity import SMALL_ORDER
 
 spans = st.tuples(st.integers(0, 60), st.integers(0, 9)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
@@ -279,3 +280,13 @@ def test_the_real_clock_says_real_time_for_both() -> None:
     clock = RealClock(lambda: 42)
     assert (clock.now_us(), clock.wall_us()) == (42, 42)
     assert RealClock().now_us() > 1_700_000_000_000_000
+
+
+@pytest.mark.parametrize("sign_bit", [0, 0x80])
+def test_a_key_for_which_anybody_can_sign_is_weak_and_vouches_for_nothing(sign_bit: int) -> None:
+    for raw in SMALL_ORDER:
+        key = PublicKey(raw[:-1] + bytes([raw[-1] | sign_bit]))
+        assert key.is_weak
+        for signature in (raw + bytes(32), b"\x01" + bytes(63)):
+            assert not key.verify(b"anything", signature)
+    assert not Identity.generate("fridge-1").public_key.is_weak

@@ -39,7 +39,17 @@ from gateway.web.views import (
 )
 from gateway.web.views.levels import read_history
 from tests.fakes import FakeUnitOfWork
-from tests.integration.web.sample_household import HOUSE, NOW, accounts, device, full_house, household, stocked, world
+from tests.integration.web.sample_household import (
+    HOUSE,
+    NOW,
+    accounts,
+    device,
+    full_house,
+    household,
+    pack,
+    stocked,
+    world,
+)
 
 
 def _rows(unit_of_work: FakeUnitOfWork | None = None) -> dict[str, object]:
@@ -344,6 +354,36 @@ def test_what_is_on_its_way_is_not_planned_once_more() -> None:
         planned = {item.supply_id for item in coming_up(tx, HOUSE, now_us=NOW) if item.kind == "order"}
     assert "supply-milk" not in planned
     assert "supply-petfood" in planned
+
+
+def test_a_household_that_can_buy_nothing_yet_is_told_what_to_do() -> None:
+    rows = [
+        household(),
+        device("jura", "coffee-machine", "Jura E8", "Kitchen"),
+        *stocked("coffee", "Coffee beans", "coffee", "g", 1000, "jura", left=40, daily=30),
+    ]
+    with FakeUnitOfWork(*rows).read() as tx:
+        new = supplies_view(tx, HOUSE, now_us=NOW)
+    with FakeUnitOfWork(*rows, pack("coffee", "Espresso beans", "1 kg", 1000, 1890)).read() as tx:
+        chosen = supplies_view(tx, HOUSE, now_us=NOW)
+    with world().read() as tx:
+        ready = supplies_view(tx, HOUSE, now_us=NOW)
+    assert new.summary == "Nothing can be ordered yet."
+    assert [(step.words, step.href) for step in new.next_steps] == [
+        ("Choose what refills Coffee beans", "/supplies/supply-coffee#packs-h"),
+        ("Link the account it is paid from", "/money"),
+    ]
+    assert [step.href for step in chosen.next_steps] == ["/money"]
+    assert ready.next_steps == ()
+
+
+def test_devices_that_are_offline_are_not_said_to_be_heard() -> None:
+    fridge = device("fridge", "fridge", "Liebherr fridge", "Kitchen", online=False)
+    jura = device("jura", "coffee-machine", "Jura E8", "Kitchen")
+    with FakeUnitOfWork(household(), fridge, jura).read() as tx:
+        assert devices_view(tx, HOUSE, now_us=NOW).headline == "Liebherr fridge is offline"
+    with FakeUnitOfWork(household(), fridge, replace(jura, online=False)).read() as tx:
+        assert devices_view(tx, HOUSE, now_us=NOW).headline == "Two devices are offline"
 
 
 def test_what_came_is_not_announced_as_arriving() -> None:
