@@ -297,7 +297,7 @@ class AccountPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider is called and can do, so that no step and no page needs to know its name."""
+    """What a provider is called and can do."""
 
     title: str  # what people call it
     account: AccountPrompt | None  # None: nothing is asked, the gateway names the household's one account itself
