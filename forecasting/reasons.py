@@ -83,7 +83,7 @@ def explain(
     >>> tracker, _ = track(start_tracking("level", capacity=1000.0), Reading(0, 240.0))
     >>> state = begin(prior_for("coffee"), 1000.0)
     >>> words = explain(forecast(state, level_of(tracker), 0, "UTC"), state, tracker, "g", "UTC")
-    >>> words.text.replace("\u202f", " ")[:40]
+    >>> " ".join(words.text.split())[:40]
     '24 % left (240 g). You use about 70 g a '
     """
     now_us = outcome.now_us
