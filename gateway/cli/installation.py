@@ -14,9 +14,13 @@ from gateway.store.engine import open_engine
 from gateway.store.vault import Vault
 
 
-def initialise(settings: Settings, *, operator_email: str) -> Iterator[str]:
-    """Make what is missing and say, a line each, what was done."""
+def initialise(settings: Settings, *, operator_email: str, tells_known: bool = False) -> Iterator[str]:
+    """Make what is missing and say, a line each, what was done; `tells_known`: and what was there already."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not settings.database_url:
+        # Made by SQLite it would be readable by whoever may look into the directory; what lies beside it follows it.
+        settings.sqlite_path.touch(mode=0o600)
+        settings.sqlite_path.chmod(0o600)
     engine = open_engine(settings.main_database_url)
     try:
         have, want = migrate.versions(engine)
@@ -28,21 +32,25 @@ def initialise(settings: Settings, *, operator_email: str) -> Iterator[str]:
                 raise NotInitialised(f"{settings.keys_path} is missing beside its database; restore it from a backup")
             Vault.create(settings.keys_path)
             yield f"Keys: {settings.keys_path} (keep a copy apart from the database)"
+        elif tells_known:
+            yield f"Keys: {settings.keys_path} is there already"
         if have is not None and have < merchant_secrets.SINCE_VERSION:
             merchant_secrets.seal_anew(engine, Vault.open(settings.keys_path))
         if have != want:
             migrate.upgrade(engine)
             yield f"Database: version {want}"
+        elif tells_known:
+            yield f"Database: version {want} already"
     finally:
         engine.dispose()
     gateway = assemble(settings)
     try:
-        yield from _first_rows(gateway, operator_email)
+        yield from _first_rows(gateway, operator_email, tells_known=tells_known)
     finally:
         gateway.close()
 
 
-def _first_rows(gateway: Gateway, operator_email: str) -> Iterator[str]:
+def _first_rows(gateway: Gateway, operator_email: str, *, tells_known: bool) -> Iterator[str]:
     now_us = gateway.clock.now_us()
     with gateway.unit_of_work.begin() as tx:
         if tx.seek(Household, OPERATOR_HOUSEHOLD, OPERATOR_HOUSEHOLD) is None:
@@ -57,11 +65,14 @@ def _first_rows(gateway: Gateway, operator_email: str) -> Iterator[str]:
                     created_us=now_us,
                 )
             )
-        if not tx.find(Operator, None, oldest=1):
+        known = tx.find(Operator, None, oldest=1)
+        if not known:
             tx.add(
                 Operator(id=new_id(), name="Operator", email=operator_email, created_wall_us=gateway.clock.wall_us())
             )
             yield f"Operator: {operator_email}"
+        elif tells_known:
+            yield f"Operator: {known[0].email} already"
         if not tx.is_waiting("prune", EVERYTHING):
             tx.enqueue("prune", None, EVERYTHING, due_us=now_us + DAY_US)
         # Pay-outs are asked for daily once an account is linked; after a restore the rows are made again here.

@@ -46,7 +46,7 @@ def init(
 ) -> None:
     """Make the database, the keys and the first operator, or bring what is there to this version."""
     settings = settings_for(data_dir)
-    for line in initialise(settings, operator_email=operator):
+    for line in initialise(settings, operator_email=operator, tells_known=True):
         out.print(line)
     out.print("Next: `replenish household add NAME --owner-email YOU`, then `replenish serve`.")
 

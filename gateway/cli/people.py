@@ -14,7 +14,7 @@ from devices.identity import Identity
 from devices.provisioning import Provisioned, provision
 from devices.topics import build_topic
 from gateway.assembly import OPERATOR_HOUSEHOLD
-from gateway.cli.terminal import CommandFailed, DataDir, open_gateway, say
+from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, say
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.stock import Device
 from gateway.steps.acts.equipment import NewDevice, add_device
@@ -61,7 +61,10 @@ def household_add(
 def household_list(data_dir: DataDir = None) -> None:
     """List the households."""
     with open_gateway(data_dir) as gateway, gateway.unit_of_work.read() as tx:
-        for one in _households(tx):
+        households = _households(tx)
+        if not households:
+            err.print("No household yet. Add one: `replenish household add NAME --owner-email YOU`", markup=False)
+        for one in households:
             since = datetime.fromtimestamp(one.created_us / 1e6, ZoneInfo(one.time_zone))
             say(f"{one.id}  {one.name}  {one.currency}  {one.time_zone}  since {since:%Y-%m-%d}")
 
@@ -148,9 +151,14 @@ def device_add(
 def device_list(data_dir: DataDir = None) -> None:
     """List the devices of all households."""
     with open_gateway(data_dir) as gateway, gateway.unit_of_work.read() as tx:
+        one = None
         for one in tx.every(Device, None):
             signed = "signed" if one.public_key else "unsigned"
             say(f"{one.id}  {one.kind}  {one.name}  {one.state}  {signed}")
+        if one is None:
+            err.print(
+                "No device yet. Add one: `replenish device add KIND --name NAME`, or on the Devices page", markup=False
+            )
 
 
 def _households(tx: Transaction) -> list[Household]:

@@ -17,6 +17,7 @@ EN_DASH = "\u2013"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
+LEAST_MINOR_EACH = 10
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LARGER_UNITS = {"g": ("kg", 1000.0), "ml": ("l", 1000.0), "Wh": ("kWh", 1000.0)}
@@ -115,14 +116,21 @@ def amount_in(quantity: float, unit: str) -> str:
 
 
 def unit_price(price_minor: int, size: float, unit: str, currency: str) -> str:
-    r"""Return what one kg, l or piece of a pack costs; empty for a share of a whole, and below a minor unit.
+    r"""Return what one kg, l or piece of a pack costs, or 100 of them where one costs next to nothing.
+
+    Empty for a share of a whole, and where 100 cost less than a minor unit.
 
     >>> unit_price(1773, 2500, "g", "EUR"), unit_price(239, 10, "piece", "EUR"), unit_price(6900, 100, "%", "EUR")
     ('7.09\xa0€/kg', '0.24\xa0€/piece', '')
+    >>> unit_price(1250, 300, "l", "EUR"), unit_price(1490, 300, "l", "EUR")
+    ('4.17\xa0€/100\xa0l', '4.97\xa0€/100\xa0l')
     """
     shown, by = LARGER_UNITS.get(unit, (COUNTED_UNITS[unit][0] if unit in COUNTED_UNITS else unit, 1.0))
-    if unit == "%" or size <= 0 or by * price_minor / size < 1:
+    if unit == "%" or size <= 0:
         return ""
+    if by * price_minor / size < LEAST_MINOR_EACH:  # two prices that differ would be said alike
+        hundred = round(100 * by * price_minor / size)
+        return f"{money(hundred, currency)}/100{NO_BREAK}{unit_name(shown)}" if hundred else ""
     return f"{money(round(by * price_minor / size), currency)}/{shown}"
 
 
@@ -137,6 +145,24 @@ def number(value: float) -> str:
     digits = 0 if size >= 10 else 1 if size >= 1 else 2
     shown = f"{int(value * 10**digits + (0.5 if value >= 0 else -0.5)) / 10**digits:,.{digits}f}"
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def plain(value: float) -> str:
+    """Return a figure as a form shows it: no grouping, no exponent, no more decimals than the page says.
+
+    >>> plain(2.952), plain(1e6), plain(0.5), plain(0), plain(0.054)
+    ('3', '1000000', '0.5', '0', '0.05')
+    """
+    return number(value).replace(",", "")
+
+
+def exactly(value: float) -> str:
+    """Return what a person wrote, as a form shows it again: every decimal, no grouping, no exponent.
+
+    >>> exactly(2.125), exactly(1e9), exactly(14.0)
+    ('2.125', '1000000000', '14')
+    """
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def count(how_many: int, one: str, many: str) -> str:

@@ -31,7 +31,8 @@ def add_household(
     try:
         exponent(currency)
     except UnknownCurrency:
-        raise Invalid("currency", "give its three capital letters, such as EUR") from None
+        why = f"{currency[:20]!r} is no currency; give one by its three capital letters, such as EUR"
+        raise Invalid("currency", why) from None
     household = Household(
         id=household_id,
         household_id=household_id,

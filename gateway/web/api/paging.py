@@ -5,6 +5,7 @@ from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Depends, Query
 
+from gateway.domain.errors import Invalid
 from gateway.steps.ports import Scalar, Transaction
 
 DEFAULT_LIMIT = 50
@@ -45,7 +46,9 @@ Paged = Annotated[Paging, Depends(paging)]
 def read_page(
     tx: Transaction, entity: type[Row], household_id: str, page: Paging, **equals: Scalar | frozenset[str]
 ) -> tuple[list[Row], str | None]:
-    """Return one page of the household's entities, newest first, and the cursor of the next."""
+    """Return one page of the household's entities, newest first, and the cursor of the next; raises Invalid."""
+    if page.cursor is not None and tx.seek(entity, household_id, page.cursor) is None:
+        raise Invalid("cursor", "it names no row of this list; use `next` of the page before, or begin without it")
     # One more than asked for tells whether there is a next page.
     rows = tx.find(entity, household_id, newest=page.limit + 1, oldest=None, before=page.cursor, **equals)
     if len(rows) <= page.limit:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from gateway.web.pages.charts import chart_json, sketch
 from gateway.web.theme import theme_of
-from gateway.web.wording import money, unit_name
+from gateway.web.wording import exactly, money, unit_name
 
 HERE = Path(__file__).resolve().parent.parent
 STATIC = HERE / "static"
@@ -53,7 +53,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals.update(icon=icon, asset=asset, sketch=sketch, chart_json=chart_json, money=money, unit_name=unit_name)
+    env.globals.update(icon=icon, asset=asset, sketch=sketch, chart_json=chart_json)
+    env.globals.update(exactly=exactly, money=money, unit_name=unit_name)
     return env
 
 

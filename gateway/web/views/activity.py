@@ -23,6 +23,7 @@ class Activity:
     device_id: str
     device: str
     words: str
+    signed: bool
     when: str
     at_us: int
 
@@ -53,6 +54,7 @@ def device_activity(
                 device_id=reading.device_id,
                 device=devices[reading.device_id].name,
                 words=words,
+                signed=reading.signed,
                 when=wording.when(reading.at_us, now_us),
                 at_us=reading.at_us,
             )
@@ -97,9 +99,9 @@ def _said(reading: Reading, slot: Slot, named: str) -> tuple[Dot, str]:
         case Measure.INCREMENT:
             return "ok", f"used {quantity} of {named}"
         case Measure.COUNTER:
-            return "ok", f"has used {quantity} of {named} in all"
+            return "ok", f"has counted {quantity} in all for {named}"
         case _:
-            return "ok", f"says {quantity} of {named} is left"
+            return "ok", f"says of {named}: {quantity} left"
 
 
 def _wording(tx: Transaction, household_id: str) -> Wording:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, Line
+from gateway.domain.errors import NotFound
 from gateway.domain.household import Household, Member
 from gateway.domain.payment import (
     Attempt,
@@ -110,7 +111,9 @@ class PaymentChain:
 
 def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> PaymentChain:
     """Build one payment's chain; raises NotFound for another household's."""
-    attempt = tx.get(Attempt, household_id, attempt_id)
+    attempt = tx.seek(Attempt, household_id, attempt_id)
+    if attempt is None:  # people know it as a payment
+        raise NotFound("payment", attempt_id)
     wording = _wording(tx, household_id)
     cart = tx.get(Cart, household_id, attempt.cart_id)
     operations = tx.find(Operation, household_id, attempt_id=attempt.id)

@@ -31,7 +31,7 @@ class SlotRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRow:
-    """One thing. `signed`: a public key is registered, so that its word can be trusted."""
+    """One thing. `signed`: a public key is registered, so that its word can be trusted; `has_signed` by it."""
 
     id: str
     name: str
@@ -43,6 +43,7 @@ class DeviceRow:
     online: bool | None
     silent: bool
     signed: bool
+    has_signed: bool
     last_seen_us: int | None
     last_seen: str
     status: str
@@ -146,6 +147,7 @@ def _row(device: Device, slots: tuple[SlotRow, ...], now_us: int) -> DeviceRow:
         online=device.online,
         silent=silent,
         signed=device.public_key is not None,
+        has_signed=device.has_signed,
         last_seen_us=device.last_seen_us,
         last_seen=seen,
         status=status,

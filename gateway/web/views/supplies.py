@@ -100,7 +100,6 @@ def supplies_view(tx: Transaction, household_id: str, *, now_us: int) -> Supplie
 
 def supply_row(stock: Stock, supply: Supply) -> SupplyRow:
     """Build one row from what was read."""
-    slots = stock.slots.get(supply.id, [])
     forecast = stock.forecasts.get(supply.id)
     quantity, capacity = level_of(stock, supply.id)
     share = None if quantity is None or capacity <= 0 else max(0.0, min(100.0, 100 * quantity / capacity))
@@ -133,7 +132,7 @@ def supply_row(stock: Stock, supply: Supply) -> SupplyRow:
         p50_us=forecast.p50_us if forecast else None,
         p90_us=forecast.p90_us if forecast else None,
         order_by_us=forecast.order_by_us if forecast and supply.id in stock.with_product else None,
-        run_out=run_out_words(stock, forecast, said, known=quantity is not None, slots=len(slots)),
+        run_out=_run_out(stock, supply, quantity, said),
         plan_kind=plan_kind,
         plan=plan,
         ordered=supply.id in stock.with_product,
@@ -141,6 +140,17 @@ def supply_row(stock: Stock, supply: Supply) -> SupplyRow:
         signed=forecast.signed if forecast else False,
         stale=forecast is not None and forecast.fresh_until_us < stock.now_us,
     )
+
+
+def _run_out(stock: Stock, supply: Supply, quantity: float | None, said: str | None) -> str:
+    """Return when it runs out; what is empty already has no such day, but for the packs that stand on the shelf."""
+    slots, forecast = stock.slots.get(supply.id, []), stock.forecasts.get(supply.id)
+    words = run_out_words(stock, forecast, said, known=quantity is not None, slots=len(slots))
+    if quantity is None or quantity > 0 or not slots:
+        return words
+    if supply.sealed_quantity <= 0:
+        return "Empty now"
+    return f"Opens the next pack, {words[0].lower()}{words[1:]}" if words.startswith("Runs out") else words
 
 
 def level_of(stock: Stock, supply_id: str) -> tuple[float | None, float]:

@@ -10,7 +10,7 @@ from gateway.web.views.levels import Chart, draw, read_history
 from gateway.web.views.outlook import depletion_words
 from gateway.web.views.stock import Stock, read_stock
 from gateway.web.views.supplies import SupplyRow, reorder_quantity, supply_row
-from gateway.web.wording import amount, amount_in, money
+from gateway.web.wording import amount, amount_in, money, plain
 
 HISTORY_DAYS = 30
 MAX_HISTORY_DAYS = 90
@@ -173,7 +173,7 @@ def _slot_level(stock: Stock, slot: Slot, level: Level | None) -> SlotLevel:
         unit=slot.unit,
         capacity=slot.capacity,
         quantity=level.quantity if level else None,
-        shown=f"{level.quantity:.4g}" if level and level.quantity is not None else "",
+        shown=plain(level.quantity) if level and level.quantity is not None else "",
         full=amount_in(slot.capacity, slot.unit),
         level=amount(level.quantity, slot.unit) if level and level.quantity is not None else "Not known",
         said_us=level.as_of_us if level else None,

@@ -36,14 +36,17 @@ def test_init_makes_keys_database_and_operator_and_a_second_time_nothing(repleni
     gateway.close()
     second = replenish("init", "--operator", "op@example.org")
     assert second.status == 0
-    assert [line.partition(":")[0] for line in second.lines] == ["Next"]
+    assert [line.partition(":")[0] for line in second.lines] == ["Keys", "Database", "Operator", "Next"]
+    assert all("already" in line for line in second.lines[:3])
+    assert "op@example.org already" in second.lines[2]
     assert (replenish.data_dir / "keys.json").read_bytes() == keys
 
 
 def test_init_makes_files_that_nobody_else_reads(replenish: Replenish) -> None:
     replenish("init")
     assert replenish.data_dir.stat().st_mode & 0o777 == 0o700
-    assert (replenish.data_dir / "keys.json").stat().st_mode & 0o777 == 0o600
+    for name in ("keys.json", "replenish.db"):
+        assert (replenish.data_dir / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_init_makes_no_new_key_for_a_database_whose_key_is_lost(installed: Replenish) -> None:

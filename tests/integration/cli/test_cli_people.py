@@ -45,6 +45,14 @@ def test_no_device_is_left_out_of_a_list_or_of_a_brokers_password_file(
     assert listed[-1].startswith("fridge-05000  ")
 
 
+def test_lists_with_nothing_in_them_say_so_and_what_to_do(replenish: Replenish) -> None:
+    replenish("init")
+    for what in ("household", "device"):
+        said = replenish(what, "list")
+        assert said.out == ""
+        assert f"replenish {what} add" in said.err
+
+
 def test_a_household_is_added_with_a_link_that_signs_its_owner_in(replenish: Replenish) -> None:
     replenish("init")
     said = replenish(
@@ -60,8 +68,8 @@ def test_a_household_is_added_with_a_link_that_signs_its_owner_in(replenish: Rep
     ("option", "value", "sentence"),
     [
         ("--time-zone", "Madrid", "'Madrid' is not an IANA time zone such as Europe/Madrid"),
-        ("--currency", "euro", "currency: give its three capital letters, such as EUR"),
-        ("--currency", "ABC", "currency: give its three capital letters, such as EUR"),
+        ("--currency", "euro", "currency: 'euro' is no currency; give one by its three capital letters"),
+        ("--currency", "XXZ", "currency: 'XXZ' is no currency"),
         ("--owner-email", "nobody", "email: give an e-mail address such as ana@example.org"),
         ("--owner-name", " ", "name: give a name of 1 to 80 characters"),
     ],

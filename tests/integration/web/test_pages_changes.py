@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.access import ApiToken, Session
+from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.payment import Mandate, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US, MINUTE_US, Policy
@@ -82,6 +83,23 @@ def test_another_product_becomes_the_usual_one(web: WebClient) -> None:
         assert tx.get(PackOption, HOUSE, "pack-coffee-0").rank == 1
     product = {"merchant_id": SHOP, "sku": "A-7", "name": "Harbour roast", "pack_size": "500", "price": "9,90"}
     assert "Harbour roast" in follow(web, "/supplies/supply-coffee/packs", **product)
+
+
+def test_a_level_set_by_hand_is_not_called_signed_and_large_figures_are_written_out(web: WebClient) -> None:
+    follow(web, "/supplies/supply-coffee/level", slot_id="slot-coffee", quantity="310")
+    html = follow(web, "/supplies/supply-coffee/shelf", quantity="200000")
+    assert "Set by hand</small>" in html
+    assert 'value="200000"' in html
+    with web.unit_of_work.begin() as tx:
+        tx.save(replace(tx.get(Supply, HOUSE, "supply-coffee"), sealed_quantity=2e6))
+    assert 'value="2000000"' in web.get("/supplies/supply-coffee").text
+
+
+def test_the_page_of_orders_says_one_thing_once(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        for cart in tx.find(Cart, HOUSE, state=CartState.AWAITING_APPROVAL):
+            tx.save(replace(cart, state=CartState.SKIPPED))
+    assert web.get("/orders").text.count("When something runs low, an order appears here") <= 1
 
 
 def test_a_product_named_again_takes_its_new_name_and_price_and_stands_once(web: WebClient) -> None:

@@ -67,11 +67,19 @@ def test_lists_are_paged_newest_first_and_complete(web: WebClient) -> None:
     assert ids == sorted((supply.id for supply in web.unit_of_work.rows(Supply)), reverse=True)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=" + "x" * 65, "state=nonsense"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "limit=x", "cursor=" + "x" * 65, "cursor=zzz", "state=nonsense"]
+)
 def test_a_wrong_parameter_is_named(web: WebClient, query: str) -> None:
     answer = web.get(f"/api/v1/carts?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
+
+
+def test_a_payment_that_is_not_there_is_called_a_payment(web: WebClient) -> None:
+    answer = web.get("/api/v1/payments/nobody")
+    assert answer.status_code == 404
+    assert "has no payment 'nobody'" in answer.text
 
 
 def test_carts_are_found_by_state(web: WebClient) -> None:

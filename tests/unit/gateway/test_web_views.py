@@ -26,6 +26,7 @@ from gateway.web.views import (
     book_page,
     cart_view,
     coming_up,
+    device_activity,
     devices_view,
     household_header,
     ledger_csv,
@@ -384,6 +385,37 @@ def test_devices_that_are_offline_are_not_said_to_be_heard() -> None:
         assert devices_view(tx, HOUSE, now_us=NOW).headline == "Liebherr fridge is offline"
     with FakeUnitOfWork(household(), fridge, replace(jura, online=False)).read() as tx:
         assert devices_view(tx, HOUSE, now_us=NOW).headline == "Two devices are offline"
+
+
+def test_what_is_empty_has_no_day_to_come_unless_packs_stand_on_the_shelf() -> None:
+    def coffee(sealed: float) -> str:
+        rows = [
+            household(),
+            device("jura", "coffee-machine", "Jura E8", "Kitchen"),
+            *stocked("coffee", "Coffee beans", "coffee", "g", 1000, "jura", left=0.0, daily=30, sealed=sealed),
+        ]
+        with FakeUnitOfWork(*rows).read() as tx:
+            return supplies_view(tx, HOUSE, now_us=NOW).rows[0].run_out
+
+    assert coffee(0.0) == "Empty now"
+    assert coffee(900.0).startswith("Opens the next pack, ")
+
+
+def test_what_devices_said_is_said_in_good_english_and_marked_where_unsigned() -> None:
+    rows = FakeUnitOfWork(*full_house())
+    with rows.begin() as tx:
+        (newest,) = tx.find(Reading, HOUSE, newest=1)
+        tx.save(replace(newest, signed=False))
+        items = device_activity(tx, HOUSE, now_us=NOW)
+    assert not any(item.words.endswith("is left") for item in items)
+    assert {item.signed for item in items} == {True, False}
+
+
+def test_a_level_set_by_hand_is_shown_as_the_page_says_it_and_not_as_signed() -> None:
+    rows = _changed(Level, "slot-coffee", quantity=2.952, by_hand=True)
+    with rows.read() as tx:
+        (slot,) = supply_view(tx, HOUSE, "supply-coffee", now_us=NOW).slots
+    assert (slot.shown, slot.by_hand) == ("3", True)
 
 
 def test_what_came_is_not_announced_as_arriving() -> None:
