@@ -68,8 +68,8 @@ def test_a_household_is_added_with_a_link_that_signs_its_owner_in(replenish: Rep
     ("option", "value", "sentence"),
     [
         ("--time-zone", "Madrid", "'Madrid' is not an IANA time zone such as Europe/Madrid"),
-        ("--currency", "euro", "currency: 'euro' is no currency; give one by its three capital letters"),
-        ("--currency", "XXZ", "currency: 'XXZ' is no currency"),
+        ("--currency", "euro", "currency: 'euro' is no currency; give one by its three capital letters, such as EUR"),
+        ("--currency", "XXZ", "currency: 'XXZ' is no currency; give one by its three capital letters, such as EUR"),
         ("--owner-email", "nobody", "email: give an e-mail address such as ana@example.org"),
         ("--owner-name", " ", "name: give a name of 1 to 80 characters"),
     ],
