@@ -71,6 +71,7 @@ class LineState(StrEnum):
     CLOSED = "closed"
 
 
+COMING_LINE_STATES = frozenset({LineState.OPEN, LineState.SHIPPED})
 ENDED_LINE_STATES = frozenset({LineState.LOST, LineState.RETURNED, LineState.CANCELLED, LineState.CLOSED})
 
 

@@ -112,6 +112,9 @@ class PlanState(StrEnum):
     DROPPED = "dropped"
 
 
+LIVE_PLAN_STATES = frozenset({PlanState.OPEN, PlanState.CARTED})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to buy and by when, with its reasons. At most one live plan per supply."""

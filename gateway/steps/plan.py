@@ -2,19 +2,16 @@
 
 from dataclasses import asdict
 
-from gateway.domain.order import LineState, OrderLine
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Forecast, Plan, PlanState, Policy, packs_to_buy
 from gateway.domain.stock import PackOption, Supply
 from gateway.steps.freeze import is_frozen, is_read_from_a_frozen_device
-from gateway.steps.goods.plans import fill_subject
+from gateway.steps.goods.plans import fill_subject, is_coming
 from gateway.steps.ports import Transaction
 from gateway.steps.wording import days_long
 
 GATHER_US = HOUR_US
 TOGETHER_WITHIN_US = 2 * DAY_US
-LIVE = frozenset({PlanState.OPEN, PlanState.CARTED})
-COMING = frozenset({LineState.OPEN, LineState.SHIPPED})
 
 
 def plan(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
@@ -32,7 +29,7 @@ def plan(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
     if (
         not options
         or not forecasts
-        or _is_coming(tx, supply)
+        or is_coming(tx, household_id, supply.id)
         or is_read_from_a_frozen_device(tx, household_id, supply.id)
     ):
         return
@@ -51,14 +48,6 @@ def plan(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
     if not waiting:
         tx.enqueue("fill", household_id, subject, due_us=now_us + GATHER_US)
         _wake_neighbours(tx, supply, usual.merchant_id, now_us)
-
-
-def _is_coming(tx: Transaction, supply: Supply) -> bool:
-    """Say whether something is planned, in a cart or on its way: never two open orders for one supply."""
-    return bool(
-        tx.find(Plan, supply.household_id, supply_id=supply.id, state=LIVE)
-        or tx.find(OrderLine, supply.household_id, supply_id=supply.id, state=COMING)
-    )
 
 
 def _plan_row(

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import Conflict
-from gateway.domain.order import LineState, OrderLine
-from gateway.domain.replenishment import HOUR_US, Plan, PlanState
+from gateway.domain.replenishment import HOUR_US, PlanState
 from gateway.domain.stock import Supply
-from gateway.steps.goods.plans import drop_plans, plans_of
+from gateway.steps.goods.plans import drop_plans, is_coming, plans_of
 from gateway.steps.ports import Transaction
 
 DECIDE_AGAIN_US = 24 * HOUR_US
@@ -36,7 +35,7 @@ def ask_again(tx: Transaction, cart: Cart, *, now_us: int) -> Cart:
     """
     cart.require("ask about", CartState.SNOOZED, CartState.SKIPPED)
     plans = plans_of(tx, cart)
-    if any(_is_taken_care_of(tx, plan) for plan in plans):
+    if any(is_coming(tx, plan.household_id, plan.supply_id, besides=plan) for plan in plans):
         raise Conflict("cart", cart.id, "followed by another", "ask about")
     for plan in plans:
         # The way back from a skip: its supplies were to be left alone for a week.
@@ -51,19 +50,6 @@ def ask_again(tx: Transaction, cart: Cart, *, now_us: int) -> Cart:
     tx.cancel_work("expire", cart.id)
     drop_plans(tx, cart, now_us=now_us, again_after_days=0)
     return ended
-
-
-def _is_taken_care_of(tx: Transaction, plan: Plan) -> bool:
-    others = tx.find(
-        Plan, plan.household_id, supply_id=plan.supply_id, state=frozenset({PlanState.OPEN, PlanState.CARTED})
-    )
-    coming = tx.find(
-        OrderLine,
-        plan.household_id,
-        supply_id=plan.supply_id,
-        state=frozenset({LineState.OPEN, LineState.SHIPPED}),
-    )
-    return bool(coming) or any(other.id != plan.id for other in others)
 
 
 def withdraw(tx: Transaction, cart: Cart, why: str) -> None:

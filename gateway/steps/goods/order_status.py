@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gateway.domain.cart import Line
-from gateway.domain.order import ENDED_LINE_STATES, LineState, Order, OrderLine, OrderState
+from gateway.domain.order import COMING_LINE_STATES, ENDED_LINE_STATES, LineState, Order, OrderLine, OrderState
 from gateway.domain.payment import Attempt, AttemptState
 from gateway.domain.replenishment import DAY_US, HOUR_US, Plan, PlanState
 from gateway.domain.stock import Refill
@@ -134,7 +134,7 @@ def _is_uncovered(attempt: Attempt) -> bool:
 def _order_state(lines: dict[str, OrderLine], status: OrderStatus, *, is_settled: bool) -> OrderState:
     """Return where the order stands by its lines; closed once every line and all money is."""
     states = {line.state for line in lines.values()}
-    if states & {LineState.OPEN, LineState.SHIPPED}:
+    if states & COMING_LINE_STATES:
         return OrderState.SHIPPED if status.parcels else OrderState.PLACED
     if states <= {LineState.RETURNED}:
         return OrderState.RETURNED

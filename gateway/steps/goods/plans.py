@@ -1,9 +1,10 @@
-"""What becomes of the plans behind a cart when the cart ends."""
+"""Plans: those behind a cart and what becomes of them when it ends, and whether one more may follow."""
 
 from dataclasses import replace
 
 from gateway.domain.cart import Cart, Line
-from gateway.domain.replenishment import DAY_US, Plan, PlanState
+from gateway.domain.order import COMING_LINE_STATES, OrderLine
+from gateway.domain.replenishment import DAY_US, LIVE_PLAN_STATES, Plan, PlanState
 from gateway.domain.stock import Supply
 from gateway.steps.ports import Transaction
 
@@ -17,7 +18,7 @@ def plans_of(tx: Transaction, cart: Cart) -> list[Plan]:
 def drop_plans(tx: Transaction, cart: Cart, *, now_us: int, again_after_days: float) -> None:
     """Free the supplies of a cart that ends without an order; each is looked at again after so many days."""
     for plan in plans_of(tx, cart):
-        if plan.state in {PlanState.OPEN, PlanState.CARTED}:
+        if plan.state in LIVE_PLAN_STATES:
             drop_plan(tx, plan, again_us=now_us + round(again_after_days * DAY_US))
 
 
@@ -38,3 +39,11 @@ def judge_now(tx: Transaction, household_id: str, supply_id: str, *, now_us: int
 def fill_subject(household_id: str, merchant_id: str) -> str:
     """Return the subject under which the plans of one household for one merchant are filled together."""
     return f"{household_id}/{merchant_id}"
+
+
+def is_coming(tx: Transaction, household_id: str, supply_id: str, *, besides: Plan | None = None) -> bool:
+    """Say whether something is planned, in a cart or on its way: never two open orders for one supply."""
+    plans = tx.find(Plan, household_id, supply_id=supply_id, state=LIVE_PLAN_STATES)
+    if any(besides is None or plan.id != besides.id for plan in plans):
+        return True
+    return bool(tx.find(OrderLine, household_id, supply_id=supply_id, state=COMING_LINE_STATES))

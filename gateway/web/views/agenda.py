@@ -5,17 +5,16 @@ from typing import Literal
 
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Household
-from gateway.domain.order import LineState, Order, OrderLine, OrderState
+from gateway.domain.order import COMING_LINE_STATES, Order, OrderLine, OrderState
 from gateway.domain.payment import Mandate, MandateState
 from gateway.domain.records import MerchantAccount
-from gateway.domain.replenishment import DAY_US, Forecast, Plan, PlanState, Policy
+from gateway.domain.replenishment import DAY_US, LIVE_PLAN_STATES, Forecast, Plan, PlanState, Policy
 from gateway.domain.stock import PackOption, Supply
 from gateway.steps.ports import Transaction
 from gateway.web.wording import MONTHS, Wording, money
 
 HORIZON_US = 45 * DAY_US
 MAX_ITEMS = 12
-COMING_LINE_STATES = frozenset({LineState.OPEN, LineState.SHIPPED})
 
 AgendaKind = Literal["decision", "delivery", "order"]
 
@@ -79,10 +78,7 @@ def planned_orders(tx: Transaction, household_id: str, *, now_us: int) -> tuple[
     packs = sorted(tx.find(PackOption, household_id), key=lambda option: -option.rank)
     usual = {option.supply_id: option for option in packs}
     options = {option.id: option for option in packs}
-    plans = {
-        plan.supply_id: plan
-        for plan in tx.find(Plan, household_id, state=frozenset({PlanState.OPEN, PlanState.CARTED}))
-    }
+    plans = {plan.supply_id: plan for plan in tx.find(Plan, household_id, state=LIVE_PLAN_STATES)}
     kept = {policy.supply_id for policy in tx.find(Policy, household_id) if policy.enabled}
     forecasts = {forecast.supply_id: forecast for forecast in tx.find(Forecast, household_id, current=True)}
     coming = {line.supply_id for line in tx.find(OrderLine, household_id, state=COMING_LINE_STATES)}

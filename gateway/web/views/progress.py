@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 from gateway.domain.approval import Approval
 from gateway.domain.cart import UNDOABLE_STATES, Cart, CartState
 from gateway.domain.household import Member
-from gateway.domain.order import LineState, Order, OrderLine, OrderState, Shipment
+from gateway.domain.order import COMING_LINE_STATES, Order, OrderLine, OrderState, Shipment
 from gateway.domain.payment import Attempt, AttemptState, Operation, OperationKind, OperationState, PaymentMethod
 from gateway.steps.ports import Transaction
 from gateway.web.wording import Wording, money
@@ -163,7 +163,7 @@ def _delivered(cart: Cart, decision: Decision, clock: Clock) -> ProgressStep:
     if order is not None and order.state is OrderState.LOST:
         return _step("delivered", "failed", "Lost on the way", order.closed_us, clock)
     came = [line.delivered_us for line in decision.lines if line.delivered_us is not None]
-    if came and all(line.state not in {LineState.OPEN, LineState.SHIPPED} for line in decision.lines):
+    if came and all(line.state not in COMING_LINE_STATES for line in decision.lines):
         short = any(line.packs_delivered < line.packs for line in decision.lines)
         words = "Delivered, not all of it" if short else "Delivered"
         return _step("delivered", "done", words, max(came), clock)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.domain.cart import CartState
-from gateway.domain.order import LineState
+from gateway.domain.order import COMING_LINE_STATES
 from gateway.domain.payment import MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US
 from gateway.domain.stock import Supply
@@ -253,7 +253,7 @@ def _summary(stock: Stock, rows: list[SupplyRow], *, something_to_do: bool) -> s
         order.promised_us
         for lines in stock.order_lines.values()
         for order, line in lines
-        if order.promised_us is not None and line.state in {LineState.OPEN, LineState.SHIPPED} and not order.late
+        if order.promised_us is not None and line.state in COMING_LINE_STATES and not order.late
     ]
     parts = []
     if waiting:
