@@ -37,6 +37,7 @@ class Person:
         headers = {"authorization": f"Bearer {api_token}"}
         self._http = httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=REACH_WITHIN_S, trust_env=False)
         self._page: Page | None = None
+        self._complaints: list[str] = []
 
     def close(self) -> None:
         """Put the phone away."""
@@ -75,10 +76,13 @@ class Person:
         card = page.locator(f"#cart-{cart_id}")
         card.get_by_role("button", name="Approve").first.click()
         expect(card.locator(".done")).to_be_visible(timeout=OPENS_WITHIN_MS)
+        assert self._complaints == []
 
     def _signed_in(self, browser: Browser) -> Page:
         page = self._page = browser.new_context().new_page()
         page.set_default_timeout(OPENS_WITHIN_MS)
+        page.on("console", lambda said: self._complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self._complaints.append(str(error)))
         page.goto(self._sign_in())
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(f"{self._url}/")
