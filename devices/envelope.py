@@ -15,6 +15,7 @@ import msgspec
 
 from devices.errors import BadEnvelope, BadSignature
 from devices.identity import SIGNATURE_BYTES, Identity, PublicKey
+from devices.wrong_types import in_words
 
 ContentType = Literal["json", "cbor"]
 Form = Literal["signed", "plain"]
@@ -136,6 +137,6 @@ def _plain_counters(payload: bytes) -> _Counters:
     try:
         return _plain_decoder.decode(payload)
     except msgspec.ValidationError as error:
-        raise BadEnvelope("bad-counters", str(error)) from error
+        raise BadEnvelope("bad-counters", in_words(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadEnvelope("not-json", str(error)) from error

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -88,7 +89,8 @@ def progress_line(fleet: HouseholdFile, household: Household) -> str:
     count = len(fleet.devices)
     line = f"{count - len(troubles)} of {count} connected to {fleet.broker}: {_summary(household)}"
     if not troubles:
-        return line
+        due = datetime.fromtimestamp(household.next_report_us / 1e6, UTC).astimezone()
+        return f"{line}; the next report is due at {due:%H:%M}"
     device_id, why = next(iter(troubles.items()))
     hint = ""
     if "refuses" in why and all(device.secret is None for device in fleet.devices):

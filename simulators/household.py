@@ -78,6 +78,11 @@ class Household:
         """The last instant that was lived through."""
         return self._memory.world.tick * TICK_US
 
+    @property
+    def next_report_us(self) -> int:
+        """When the next report is due by the schedule."""
+        return self._world.next_report_us(self._memory.world)
+
     async def step(self, until_us: int) -> int:
         """Live on to an instant; returns how many messages went into the outboxes.
 

@@ -165,6 +165,14 @@ class World:
                 yield from self._live(state, thing, moment)
             state.tick = moment.tick
 
+    def next_report_us(self, state: WorldState) -> int:
+        """Return when the next of the things reports by its schedule, whatever else makes it speak before."""
+        ticks = (
+            state.tick + 1 + (phase(self._seed, thing.name) - state.tick - 1) % REPORT_EVERY_TICKS
+            for thing in self._things
+        )
+        return min(ticks) * TICK_US
+
     def look(self, state: WorldState, name: str, at_us: int) -> Report:
         """What a device would say at an instant."""
         thing = next(thing for thing in self._things if thing.name == name)

@@ -17,6 +17,7 @@ from devices.errors import BadBody
 from devices.ranges import Range, Ranges, normalize
 from devices.readings import Measure, Reading, Report, State
 from devices.units import UNITS
+from devices.wrong_types import in_words
 
 MAX_READINGS = 64
 MAX_LOST_RANGES = 64
@@ -77,7 +78,7 @@ def _decode_json(body: bytes) -> _WireReport:
     try:
         return _json_decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise BadBody("wrong-types", str(error)) from error
+        raise BadBody("wrong-types", in_words(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadBody("not-json", str(error)) from error
 
@@ -100,7 +101,7 @@ def _decode_cbor(body: bytes) -> _WireReport:
     try:
         return msgspec.convert(value, _WireReport, strict=True)
     except msgspec.ValidationError as error:
-        raise BadBody("wrong-types", str(error)) from error
+        raise BadBody("wrong-types", in_words(error)) from error
 
 
 def _instant(ts: datetime | None) -> int | None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.demonstration import Choices, Demonstration, Ready
-from gateway.cli.operate import says_when_stopped
+from gateway.cli.operate import says_when_stopped, stopping_said_once
 from gateway.cli.terminal import DataDir, out
 from gateway.config import read_settings
 
@@ -69,17 +69,20 @@ def demo(
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
     """Let SIGTERM and Ctrl-C end the block as it stands; once it serves, the server answers them itself."""
+    say_stopping = stopping_said_once()
 
     def stop(*_signal: object) -> None:
+        say_stopping()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     except KeyboardInterrupt:
         return
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Run the gateway: init, serve, web, ingest, work, doctor, broker."""
 
+import os
 import signal
 import socket
 import sys
@@ -7,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -178,8 +180,14 @@ def run_web(gateway: Gateway, *, listening: socket.socket, exit_with_parent: boo
     def stop() -> None:
         server.should_exit = True
 
-    # The server puts its own handlers over these while it runs and raises the signal again when it has ended.
-    _stop_on_signals(stop)
+    # The server puts its own handler over these while it runs and raises the signal again when it has ended.
+    on_signal, server_ends = _stop_on_signals(stop), server.handle_exit
+
+    def handle_exit(sig: int, frame: FrameType | None) -> None:
+        on_signal()
+        server_ends(sig, frame)
+
+    server.handle_exit = handle_exit  # type: ignore[method-assign]  # it looks its handler up on itself
     if exit_with_parent:
         _when_input_ends(stop)
     server.run(sockets=[listening])
@@ -212,9 +220,31 @@ def wait_for_stop(*, exit_with_parent: bool) -> None:
     stopping.wait()
 
 
-def _stop_on_signals(stop: Callable[[], None]) -> None:
+def _stop_on_signals(stop: Callable[[], None]) -> Callable[..., None]:
+    """Let Ctrl-C and SIGTERM say at once that they were heard, and stop; returns what they call."""
+    say_stopping = stopping_said_once()
+
+    def on_signal(*_: object) -> None:
+        say_stopping()
+        stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop())
+        signal.signal(number, on_signal)
+    return on_signal
+
+
+def stopping_said_once() -> Callable[[], None]:
+    """Return what says "Stopping …" the first time it is called, from a signal's handler too."""
+    said = False
+
+    def say_stopping() -> None:
+        nonlocal said
+        if not said:
+            said = True
+            # Not through a stream: the signal may have come in the middle of a line of it.
+            os.write(2, "Stopping …\n".encode())
+
+    return say_stopping
 
 
 def _when_input_ends(stop: Callable[[], None]) -> None:

@@ -60,6 +60,16 @@ def test_a_time_with_an_offset_is_the_same_instant() -> None:
     assert there.ts_us == 1_795_280_400_000_000
 
 
+def test_what_has_the_wrong_type_is_said_in_words() -> None:
+    for fields, said in (
+        ('"left":"half","unit":"l"', "readings[0].left is text; it must be a number or nothing (null)"),
+        ('"left":1,"unit":7', "readings[0].unit is a whole number; it must be text or nothing (null)"),
+    ):
+        with pytest.raises(BadBody) as caught:
+            decode_report(one(fields), "json")
+        assert caught.value.detail == said
+
+
 def one(fields: str) -> bytes:
     return b'{"readings":[{"slot":"milk",' + fields.encode() + b"}]}"
 

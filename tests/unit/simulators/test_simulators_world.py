@@ -91,6 +91,16 @@ def test_every_device_says_hello_at_once_and_then_about_every_three_hours() -> N
         assert 60 <= said.count(kind.title) <= most
 
 
+def test_the_next_report_is_announced_for_when_it_comes() -> None:
+    one = World(7, [thing("Fridge", "fridge")], "Europe/Berlin")
+    state = one.begin(START_US)
+    list(one.advance(state, START_US + DAY_US))
+    due_us = one.next_report_us(state)
+    assert state.tick * TICK_US < due_us <= START_US + DAY_US + DAY_US // 8
+    assert not [event for event in one.advance(state, due_us - TICK_US) if isinstance(event, Said)]
+    assert [event for event in one.advance(state, due_us) if isinstance(event, Said)]
+
+
 def test_use_follows_the_weekdays() -> None:
     world = household()
     state = world.begin(START_US)
