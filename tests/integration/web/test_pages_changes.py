@@ -95,6 +95,20 @@ def test_a_level_set_by_hand_is_not_called_signed_and_large_figures_are_written_
     assert 'value="2000000"' in web.get("/supplies/supply-coffee").text
 
 
+def test_a_device_that_is_offline_says_where_its_refusals_stand_and_what_its_key_means(web: WebClient) -> None:
+    with web.unit_of_work.begin() as tx:
+        fridge = tx.get(Device, HOUSE, "device-fridge")
+        tx.save(replace(fridge, online=False, has_signed=False))
+    html = web.get("/devices/device-fridge").text
+    assert "connection_refused" in html
+    assert "it has not signed yet" in html
+    with web.unit_of_work.begin() as tx:
+        tx.save(replace(fridge, online=True, has_signed=True))
+    html = web.get("/devices/device-fridge").text
+    assert "connection_refused" not in html
+    assert "what comes unsigned, or does not fit the key, is kept apart" in html
+
+
 def test_the_page_of_orders_says_one_thing_once(web: WebClient) -> None:
     with web.unit_of_work.begin() as tx:
         for cart in tx.find(Cart, HOUSE, state=CartState.AWAITING_APPROVAL):
