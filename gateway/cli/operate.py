@@ -184,8 +184,9 @@ def run_web(gateway: Gateway, *, listening: socket.socket, exit_with_parent: boo
     on_signal, server_ends = _stop_on_signals(stop), server.handle_exit
 
     def handle_exit(sig: int, frame: FrameType | None) -> None:
-        on_signal()
+        # In this order: told to exit already, the server would take a Ctrl-C for the second one and end by force.
         server_ends(sig, frame)
+        on_signal()
 
     server.handle_exit = handle_exit  # type: ignore[method-assign]  # it looks its handler up on itself
     if exit_with_parent:
