@@ -26,10 +26,11 @@ from gateway.store import migrate
 from gateway.store.adapter_context import InstalledProviders
 from gateway.store.credentials import DeviceCredentials
 from gateway.store.engine import open_engine
+from gateway.store.errors import VaultError
 from gateway.store.inbox import SqliteInbox
 from gateway.store.merchant_secrets import unseal_merchant
 from gateway.store.unit_of_work import SqlUnitOfWork
-from gateway.store.vault import Vault, VaultError
+from gateway.store.vault import Vault
 from gateway.store.work_queue import WorkQueue
 from gateway.web.app import create_app
 from gateway.web.pages import end_streams_when

@@ -12,9 +12,8 @@ from typing import TypeAlias
 from devices.clock import ClockSetting, RealClock, write_clock
 from gateway.assembly import Gateway, assemble
 from gateway.config import Settings
-from gateway.store import migrate
+from gateway.store import key_file, migrate
 from gateway.store.engine import open_engine
-from gateway.store.vault import Vault
 
 START_US = 1_795_503_600_000_000  # a Tuesday in November 2026: no figure depends on today
 PAGE_BYTES = 4096
@@ -34,7 +33,7 @@ class Ground:
         write_clock(self._clock, ClockSetting(RealClock().wall_us(), START_US, 0))
         # Made without the environment: what is measured must never be somebody's real installation.
         chosen = Settings.model_construct(data_dir=self.directory, clock_file=self._clock, **settings)  # type: ignore[arg-type]
-        Vault.create(chosen.keys_path)
+        key_file.create(chosen.keys_path)
         engine = open_engine(chosen.main_database_url)
         migrate.upgrade(engine)
         engine.dispose()

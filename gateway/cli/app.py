@@ -10,14 +10,14 @@ from sqlalchemy.exc import DatabaseError
 
 from devices.errors import DeviceError
 from gateway.assembly import NoBrokerSecret, NotInitialised, NotWritable
-from gateway.cli import bench, demo, ledger, merchant, operate, payments, people, quarantine, simulate
+from gateway.cli import bench, demo, keys, ledger, merchant, operate, payments, people, quarantine, simulate
 from gateway.cli.terminal import CommandFailed, say_error
 from gateway.config import Settings
 from gateway.domain.errors import DomainError
 from gateway.intake.errors import IntakeError
 from gateway.steps.ports import MerchantError, StoreUnavailable
 from gateway.steps.receive import InboxUnavailable
-from gateway.store.vault import VaultError
+from gateway.store.errors import VaultError
 from payments.errors import PaymentError
 
 EXPECTED = (
@@ -49,6 +49,7 @@ app.add_typer(people.household, name="household")
 app.add_typer(people.member, name="member")
 app.add_typer(people.device, name="device")
 app.add_typer(merchant.app, name="merchant")
+app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(payments.app, name="payments")
 app.add_typer(quarantine.app, name="quarantine")

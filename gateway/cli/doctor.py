@@ -20,7 +20,7 @@ from gateway.steps.ports import StoreUnavailable
 from gateway.steps.receive import InboxUnavailable
 from gateway.store import migrate
 from gateway.store.engine import open_engine
-from gateway.store.vault import VaultError
+from gateway.store.errors import VaultError
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 PROBE_S = 2.0

@@ -14,7 +14,7 @@ from gateway.domain.records import MerchantAccount, Notice, NoticeState
 from gateway.domain.replenishment import HOUR_US, Policy
 from gateway.domain.stock import PackOption, Slot, Supply
 from gateway.steps.ports import MerchantError
-from gateway.store.vault import VaultError
+from gateway.store.errors import VaultError
 from gateway.store.work_queue import Waiting
 from payments.adapter import OperationKind, Sync, Unknown
 from payments.errors import PaymentError

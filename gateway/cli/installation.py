@@ -9,7 +9,7 @@ from gateway.domain.household import Household
 from gateway.domain.payment import PaymentMethod
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.prune import EVERYTHING
-from gateway.store import merchant_secrets, migrate
+from gateway.store import key_file, merchant_secrets, migrate
 from gateway.store.engine import open_engine
 from gateway.store.vault import Vault
 
@@ -30,14 +30,14 @@ def initialise(settings: Settings, *, operator_email: str, tells_known: bool = F
             if have is not None:
                 # A new key would open nothing that the old one sealed.
                 raise NotInitialised(f"{settings.keys_path} is missing beside its database; restore it from a backup")
-            Vault.create(settings.keys_path)
+            key_file.create(settings.keys_path)
             yield f"Keys: {settings.keys_path} (keep a copy apart from the database)"
         elif tells_known:
             yield f"Keys: {settings.keys_path} is there already"
         if have is not None and have < merchant_secrets.SINCE_VERSION:
             merchant_secrets.seal_anew(engine, Vault.open(settings.keys_path))
         if have != want:
-            migrate.upgrade(engine)
+            migrate.upgrade(engine, vault=Vault.open(settings.keys_path))
             yield f"Database: version {want}"
         elif tells_known:
             yield f"Database: version {want} already"

@@ -3,58 +3,17 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
-from sqlalchemy import Engine, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine
 
 from gateway.domain.payment import PaymentMethod
-from gateway.store.tables import AdapterStateRow
+from gateway.store.adapter_state import SqlKeyValueState
 from gateway.store.vault import Vault
 from payments import registry
 from payments.adapter import PaymentAdapter
 from payments.errors import ConfigError
 from payments.transport import HttpxClient
-
-MAX_VALUE_CHARACTERS = 64 * 1024
-
-_state: Any = AdapterStateRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
-
-
-class SqlKeyValueState:
-    """One adapter's memory, a row a key."""
-
-    def __init__(self, engine: Engine, adapter: str) -> None:
-        self._engine = engine
-        self._adapter = adapter
-
-    def get(self, key: str) -> str | None:
-        """Return the value, None where there is none."""
-        with self._engine.connect() as connection:
-            query = select(_state.c.value).where(_state.c.adapter == self._adapter, _state.c.key == key)
-            value: str | None = connection.execute(query).scalar()
-            return value
-
-    def compare_and_set(self, key: str, expected: str | None, new: str) -> bool:
-        """Write `new` durably if the value still is `expected` (None: absent), in one transaction; was it?"""
-        if max(len(key), len(new)) > MAX_VALUE_CHARACTERS:
-            raise ConfigError(f"an adapter may keep at most {MAX_VALUE_CHARACTERS} characters under one key")
-        with self._engine.connect() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.execute(text("BEGIN IMMEDIATE"))
-            try:
-                if expected is None:
-                    connection.execute(insert(_state).values(adapter=self._adapter, key=key, value=new))
-                    written = True
-                else:
-                    row = update(_state).where(_state.c.adapter == self._adapter, _state.c.key == key)
-                    written = connection.execute(row.where(_state.c.value == expected).values(value=new)).rowcount == 1
-            except IntegrityError:
-                connection.rollback()
-                return False
-            connection.commit()
-            return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +72,7 @@ class InstalledProviders:
                 context = Context(
                     http=HttpxClient(self._client),
                     settings=self._settings.get(name, {}),
-                    state=SqlKeyValueState(self._engine, name),
+                    state=SqlKeyValueState(self._engine, self._vault, name),
                     secrets=self._secrets.get(name, {}),
                     clock_us=self._now_us,
                 )

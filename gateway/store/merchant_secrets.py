@@ -2,7 +2,8 @@
 
 from sqlalchemy import Engine, text
 
-from gateway.store.vault import Vault, VaultError
+from gateway.store.errors import VaultError
+from gateway.store.vault import Vault
 
 OPERATOR = "operator"
 """Shops are the operator's, not a household's."""
@@ -12,14 +13,21 @@ BEFORE = "merchant"
 """What every secret was sealed to before that version of the database."""
 
 
+def owner(merchant_id: str) -> tuple[str, str]:
+    """Return (household, row) a shop's secret is sealed to."""
+    return OPERATOR, f"merchant/{merchant_id}"
+
+
 def seal_merchant(vault: Vault, merchant_id: str, secret: str) -> bytes:
     """Return the sealed form of a shop's secret."""
-    return vault.seal(secret, household_id=OPERATOR, row_id=f"merchant/{merchant_id}")
+    household_id, row_id = owner(merchant_id)
+    return vault.seal(secret, household_id=household_id, row_id=row_id)
 
 
 def unseal_merchant(vault: Vault, merchant_id: str, sealed: bytes) -> str:
     """Return a shop's secret; raises VaultError for another shop's."""
-    return vault.unseal(sealed, household_id=OPERATOR, row_id=f"merchant/{merchant_id}")
+    household_id, row_id = owner(merchant_id)
+    return vault.unseal(sealed, household_id=household_id, row_id=row_id)
 
 
 def seal_anew(engine: Engine, vault: Vault) -> None:

@@ -97,9 +97,9 @@ class CursorRow(SQLModel, table=True):
 
 
 class AdapterStateRow(SQLModel, table=True):
-    """An adapter's own memory; it never sees our tables."""
+    """An adapter's own memory, sealed at rest; it never sees our tables."""
 
     __tablename__ = "adapter_state"
     adapter: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
-    value: str
+    sealed: bytes = octets()

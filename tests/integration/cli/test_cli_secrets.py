@@ -9,10 +9,11 @@ from sqlalchemy import text
 from gateway.assembly import Gateway, assemble
 from gateway.config import read_settings
 from gateway.domain.records import MerchantAccount
-from gateway.store import migrate
+from gateway.store import key_file, migrate
 from gateway.store.engine import open_engine
+from gateway.store.errors import VaultError
 from gateway.store.merchant_secrets import seal_anew, seal_merchant, unseal_merchant
-from gateway.store.vault import Vault, VaultError
+from gateway.store.vault import Vault
 from tests.builders import build
 from tests.integration.cli.conftest import Replenish
 
@@ -41,7 +42,7 @@ def install_before(replenish: Replenish) -> None:
     """Leave a data directory of the version before, with two shops."""
     settings = read_settings(replenish.data_dir)
     replenish.data_dir.mkdir(mode=0o700)
-    Vault.create(settings.keys_path)
+    key_file.create(settings.keys_path)
     vault = Vault.open(settings.keys_path)
     engine = open_engine(settings.main_database_url)
     migrate.upgrade(engine, "0010")

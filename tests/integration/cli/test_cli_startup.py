@@ -20,9 +20,9 @@ from gateway.cli.terminal import CommandFailed
 from gateway.config import read_settings
 from gateway.domain.records import MerchantAccount
 from gateway.store import engine as engine_file
+from gateway.store import key_file
 from gateway.store.inbox import SqliteInbox
 from gateway.store.merchant_secrets import seal_merchant
-from gateway.store.vault import Vault
 from tests.builders import build
 from tests.integration.cli.conftest import Replenish
 from tests.integration.cli.running import START_S, STOP_S, Running, fleet, free_port
@@ -113,7 +113,7 @@ def test_the_keys_of_another_installation_are_found_at_the_start(installed: Repl
     seal_something(installed)
     keys = installed.data_dir / "keys.json"
     keys.unlink()
-    Vault.create(keys)
+    key_file.create(keys)
     assert installed.refused(command).startswith(f"the key file {keys} does not belong to this database: ")
 
 

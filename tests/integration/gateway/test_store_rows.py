@@ -24,7 +24,6 @@ from gateway.domain.stock import Device, Reading, Supply, Verdict
 from gateway.steps.ports import TooManyRows, Transaction
 from gateway.store import mapping, migrate, statements, unit_of_work
 from gateway.store.engine import open_engine, sqlite_url
-from gateway.store.vault import Vault, VaultError
 from tests.builders import HOME, IN_ORDER, WITHOUT_HOUSEHOLD, build, whole_story
 from tests.homes import home
 from tests.rig import Rig
@@ -284,44 +283,6 @@ def test_a_commit_is_on_the_disk_before_it_is_told(tmp_path: Path) -> None:
         assert connection.execute(text("PRAGMA synchronous")).scalar() == full
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
     engine.dispose()
-
-
-def test_a_sealed_secret_opens_only_where_it_belongs(tmp_path: Path) -> None:
-    path = tmp_path / "keys.json"
-    Vault.create(path)
-    assert path.stat().st_mode & 0o777 == 0o600
-    vault = Vault.open(path)
-    sealed = vault.seal("account-7", household_id=HOME, row_id="method")
-    assert b"account-7" not in sealed
-    assert vault.unseal(sealed, household_id=HOME, row_id="method") == "account-7"
-    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
-    for moved, household_id, row_id in (
-        (sealed, "else", "method"),
-        (sealed, HOME, "other"),
-        (changed, HOME, "method"),
-        (b"\x00\x09" + sealed[2:], HOME, "method"),
-    ):
-        with pytest.raises(VaultError):
-            vault.unseal(moved, household_id=household_id, row_id=row_id)
-
-
-def test_an_old_key_still_opens_and_the_newest_seals() -> None:
-    old = Vault({1: bytes(32)})
-    both = Vault({1: bytes(32), 2: bytes([7] * 32)})
-    sealed = old.seal("token", household_id=HOME, row_id="method")
-    assert both.unseal(sealed, household_id=HOME, row_id="method") == "token"
-    with pytest.raises(VaultError):
-        old.unseal(both.seal("token", household_id=HOME, row_id="method"), household_id=HOME, row_id="method")
-
-
-def test_an_existing_key_file_is_never_written_over(tmp_path: Path) -> None:
-    path = tmp_path / "keys.json"
-    Vault.create(path)
-    first = path.read_text()
-    Vault.create(path)
-    assert path.read_text() == first
-    with pytest.raises(VaultError):
-        Vault.open(tmp_path / "none.json")
 
 
 def test_a_cart_without_amounts_of_its_own_keeps_its_nothing(open_rig: OpenRig) -> None:
