@@ -127,6 +127,7 @@ def assemble(settings: Settings) -> Gateway:
         inbox=inbox,
         merchants=merchants,
         providers=providers,
+        public_url=settings.public_url,
         undo_us=round(settings.undo_seconds * SECOND_US),
         keep_inbox_us=settings.keep_inbox_days * DAY_US,
     )

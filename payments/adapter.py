@@ -122,9 +122,10 @@ class TopUp:
 
 @dataclass(frozen=True, slots=True)
 class MandateActive:
-    """The permission to debit stands."""
+    """The permission to debit stands; `label` is what the provider calls the account, such as "Visa •••• 4242"."""
 
     mandate_ref: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,15 +297,25 @@ class AccountPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class HostedPage:
+    """The customer chooses the account on the provider's own page: nothing is typed here, several may be linked.
+
+    `method_token` is then the payment method's own id, and the mandate is asked for there (RequiresAction).
+    """
+
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a provider is called and can do."""
 
     title: str  # what people call it
-    account: AccountPrompt | None  # None: nothing is asked, the gateway names the household's one account itself
+    account: AccountPrompt | HostedPage | None  # None: nothing is asked, the gateway names the household's one account
     currencies: frozenset[str] | None  # None: every currency
     manual_capture: bool  # authorize truly holds; else it only checks and remembers, and capture may still be declined
     partial_capture: bool  # a capture below the held amount
-    multiple_captures: bool  # several captures of one hold
+    multiple_captures: bool  # several captures of one hold; else the first capture ends it, whatever it leaves
     void: bool
     lookup_by_reference: bool  # sync works; else an unknown outcome waits for a notice or a person
     idempotency_window_s: int | None  # how long a key is remembered; None: for ever

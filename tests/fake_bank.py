@@ -16,6 +16,7 @@ from payments.adapter import (
     Captured,
     Declined,
     DeclineKind,
+    HostedPage,
     MandateActive,
     MandateRevoked,
     Movement,
@@ -54,6 +55,8 @@ Fault = Literal[
     "wrong_amount",  # an answer about another amount than was asked for
 ]
 
+PROMPT = AccountPrompt("Account at the bank", "The name the bank gave you.")
+
 Request = SetupMandate | RevokeMandate | Authorize | Capture | Void | Refund
 
 
@@ -83,6 +86,10 @@ class FakeBank:
     now_us: Callable[[], int] = lambda: 0
     hold_us: int | None = None
     """How long it holds money; None: for ever."""
+    captures_once: bool = False
+    """Whether the first capture ends a hold."""
+    hosted: bool = False
+    """Whether customers choose the account on the bank's own page: `decide` lets them say yes, `refuse` no."""
     mandates: dict[str, Money] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     captures: dict[str, tuple[str, Money]] = field(default_factory=dict)
@@ -99,11 +106,11 @@ class FakeBank:
     def capabilities(self) -> Capabilities:
         return Capabilities(
             title="Sandbox bank",
-            account=AccountPrompt("Account at the bank", "The name the bank gave you."),
+            account=HostedPage("You choose the account at the bank.") if self.hosted else PROMPT,
             currencies=None,
             manual_capture=True,
             partial_capture=True,
-            multiple_captures=True,
+            multiple_captures=not self.captures_once,
             void=True,
             lookup_by_reference=True,
             idempotency_window_s=None,
@@ -134,11 +141,22 @@ class FakeBank:
             for key, effect in waiting.items():
                 self.answers[key] = effect()
 
+    def refuse(self) -> None:
+        """Refuse everything that is pending: the customer said no."""
+        with self._lock:
+            for key in self._waiting:
+                self.answers[key] = Declined(DeclineKind.SOFT, "customer_refused", "You said no at the bank.")
+            self._waiting.clear()
+
     def let_lapse(self, *, at_once: bool = False) -> None:
         """Let holds end whose time is over, or all of them, whatever was said."""
         for hold in self.holds.values():
             if at_once or (hold.expires_us is not None and self.now_us() >= hold.expires_us):
                 hold.voided = True
+
+    def requests(self, kind: OperationKind) -> list[object]:
+        """Return what it was asked, each request once."""
+        return [self._requests[key] for key in dict.fromkeys(key for one, key in self.sent if one is kind)]
 
     @property
     def debited_minor(self) -> int:
@@ -156,8 +174,10 @@ class FakeBank:
     def setup_mandate(self, request: SetupMandate) -> Outcome:
         def effect() -> Outcome:
             self.mandates[f"mandate:{request.reference}"] = request.per_order_limit
-            return MandateActive(f"mandate:{request.reference}")
+            return MandateActive(f"mandate:{request.reference}", "Elm Bank •••• 4242" if self.hosted else "")
 
+        if self.hosted and not self.faults[OperationKind.SETUP_MANDATE] and request.key not in self.answers:
+            self.fail("setup_mandate", "step_up")
         return self._answer(OperationKind.SETUP_MANDATE, request, effect)
 
     def revoke_mandate(self, request: RevokeMandate) -> Outcome:
@@ -188,6 +208,7 @@ class FakeBank:
             if request.amount.amount_minor > hold.left_minor:
                 return Declined(DeclineKind.HARD, "not_held", "there is not so much held")
             hold.captured_minor += request.amount.amount_minor
+            hold.voided = self.captures_once
             self.captures[request.reference] = (request.authorization_ref, request.amount)
             return Captured(f"capture:{request.reference}", request.amount)
 

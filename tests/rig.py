@@ -96,6 +96,7 @@ class Rig:
             inbox=self.inbox,
             merchants=FakeMerchants(self.shop),
             providers=self.providers,
+            public_url="https://home.example",
             undo_us=UNDO_US,
             keep_inbox_us=90 * DAY_US,
         )

@@ -51,6 +51,7 @@ def services_of(unit_of_work: FakeUnitOfWork, clock: FakeClock, *, undo_us: int 
         inbox=cast("Inbox", unused),
         merchants=cast("Merchants", unused),
         providers=TwoProviders(FakeBank()),
+        public_url=HOST,
         undo_us=undo_us,
         keep_inbox_us=0,
     )

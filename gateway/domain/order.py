@@ -115,6 +115,13 @@ class OrderLine:
     refill_id: str | None
     delivered_us: int | None
 
+    @property
+    def is_all_sent(self) -> bool:
+        """Whether no parcel with any of it is expected any more."""
+        return self.state is not LineState.OPEN and (
+            self.state is not LineState.SHIPPED or self.packs_shipped >= self.packs
+        )
+
     def counted(self, tally: Tally, *, nothing_follows: bool) -> "OrderLine":
         """Return the line as the parcels say; `nothing_follows`: the merchant will send no more of it.
 

@@ -16,7 +16,10 @@ class MethodState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethod:
-    """A linked account: a provider's token, encrypted at rest, never a card number. `note`: why it is suspended."""
+    """A linked account: a provider's token, encrypted at rest, never a card number. `note`: why it is suspended.
+
+    `named`: a member gave the label; else it is the provider's word for the account.
+    """
 
     id: str
     household_id: str
@@ -28,6 +31,7 @@ class PaymentMethod:
     rank: int
     created_us: int
     note: str = ""
+    named: bool = True
 
 
 class MandateState(StrEnum):
@@ -130,7 +134,8 @@ LIVE_ATTEMPT_STATES = frozenset(
 class Attempt:
     """One try to pay one cart by one method under one mandate. At most one live attempt per cart, held by the store.
 
-    `hold_expires_us`: until when the provider holds the amount; None where it sets no end.
+    `hold_expires_us`: until when the provider holds the amount; None where it sets no end. `captures_once`: its first
+    capture ends the hold, and what is still due then is held anew by a later try of the same approval.
     """
 
     id: str
@@ -145,6 +150,7 @@ class Attempt:
     note: str
     created_us: int
     hold_expires_us: int | None = None
+    captures_once: bool = False
 
 
 class OperationKind(StrEnum):

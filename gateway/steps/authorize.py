@@ -105,7 +105,14 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
         _ask_person(tx, cart, approval, refusal, now_us)
         return None
     _, operation = begin_attempt(
-        tx, approval, mandate, approval.amount_minor, cart.merchant_id, now_us=now_us, sent_wall_us=wall_us
+        tx,
+        approval,
+        mandate,
+        approval.amount_minor,
+        cart.merchant_id,
+        capabilities=services.providers.open(method.adapter).capabilities,
+        now_us=now_us,
+        sent_wall_us=wall_us,
     )
     return _Prepared(operation, False, method, mandate)
 

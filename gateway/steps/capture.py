@@ -17,7 +17,7 @@ from gateway.domain.records import HouseholdItem
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING
-from gateway.steps.money.billing import NOT_COUNTED, operations_for, uncaptured_minor, undebited_minor
+from gateway.steps.money.billing import NOT_COUNTED, captures_of, operations_for, uncaptured_minor, undebited_minor
 from gateway.steps.money.calls import call_provider
 from gateway.steps.money.operations import begin_operation, send_again
 from gateway.steps.money.outcomes import settle_operation
@@ -108,6 +108,12 @@ def _begin(
     )
     if is_given_back or attempt.state not in {*HOLDING, AttemptState.CAPTURED}:
         # Looked into by a person, or nothing is held: observe, or the next hold, asks for this one again.
+        return None
+    if attempt.captures_once and captures_of(attempt, operations):
+        # The one capture ends the hold: once it is known, the rest is held anew, and that asks for this one again.
+        if attempt.state is AttemptState.CAPTURED:
+            renewal = f"{order.id}/{attempt.payment_method_id}"
+            tx.enqueue("renew", shipment.household_id, renewal, due_us=now_us)
         return None
     left_minor = min(uncaptured_minor(attempt, operations), undebited_minor(order, operations))
     amount_minor = min(shipment.owed_minor, left_minor)

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from gateway.domain.order import ORDER_PREFIX, Order, OrderState
-from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Operation, OperationState
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Mandate, Operation, OperationState
 from gateway.domain.records import MerchantAccount, Notice, NoticeState, WorkItem
+from gateway.steps.money.permissions import WAITING, ask_again
 from gateway.steps.ports import MerchantRefused, Services, Transaction
 from payments.errors import NoticeRejected
 
@@ -66,11 +67,19 @@ def _hint(tx: Transaction, received: Notice, reference: str, now_us: int) -> boo
             if operation.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}:
                 tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us)
             return True
-        return False
+        return _hint_at_mandate(tx, reference, now_us)
     for order in tx.find(Order, None, id=reference):
         if order.state is OrderState.PLACING:
             tx.enqueue("sync", order.household_id, f"{ORDER_PREFIX}{order.id}", due_us=now_us)
         else:
             tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
+        return True
+    return False
+
+
+def _hint_at_mandate(tx: Transaction, reference: str, now_us: int) -> bool:
+    for mandate in tx.find(Mandate, None, id=reference):
+        if mandate.state in WAITING:
+            ask_again(tx, mandate, now_us=now_us)
         return True
     return False

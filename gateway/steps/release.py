@@ -76,7 +76,8 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     if has_lapsed(attempt, now_us) and not is_given_up:
         end_held(tx, attempt, AttemptState.EXPIRED, reference=attempt.id, note="the hold lapsed", now_us=now_us)
         return None
-    amount_minor = attempt.amount_minor - captured_minor(tx, attempt)
+    captured = captured_minor(tx, attempt)
+    amount_minor = 0 if captured and attempt.captures_once else attempt.amount_minor - captured
     voids = [one for one in operations if one.kind is OperationKind.VOID]
     if amount_minor <= 0 or any(one.state is OperationState.SUCCEEDED for one in voids):
         return None

@@ -1,5 +1,6 @@
-"""Renew: what is still due for an order is held anew, before a hold lapses or when a member pays again.
+"""Renew: what is still due for an order is held anew.
 
+Before a hold lapses, after a capture where the provider's hold ends with it, or when a member pays again.
 What the try before holds is given back first and its outcome known, so that never two live at once; what was captured
 stays, and the new try is for the rest alone.
 """
@@ -9,7 +10,7 @@ from dataclasses import replace
 from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart
 from gateway.domain.errors import Invalid
-from gateway.domain.order import LineState, Order, OrderLine, OrderState, Shipment
+from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
     Attempt,
@@ -18,16 +19,17 @@ from gateway.domain.payment import (
     Operation,
     OperationKind,
     OperationState,
+    PaymentMethod,
 )
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING, begin_attempt, end_held, has_lapsed
-from gateway.steps.money.billing import operations_for, to_bill, uncaptured_minor, undebited_minor, unpaid
+from gateway.steps.money.billing import operations_for, still_due_minor, uncaptured_minor
 from gateway.steps.money.mandates import permission
 from gateway.steps.money.operations import begin_operation
-from gateway.steps.ports import Services, Transaction
+from gateway.steps.ports import PaymentProviders, Services, Transaction
 
 RENEWABLE = frozenset({OrderState.PLACED, OrderState.SHIPPED, OrderState.DELIVERED, OrderState.PAYMENT_DUE})
 PAUSE_US = 5 * SECOND_US
@@ -58,21 +60,8 @@ def renew(item: HouseholdItem, services: Services) -> None:
             wait_us = wall_us + PAUSE_US
             tx.enqueue("renew", item.household_id, item.subject_id, due_us=now_us, not_before_wall_us=wait_us)
             return
-        _hold_anew(tx, order, tx.get(Attempt, item.household_id, attempt.id), method_id, amount_minor, now_us)
-
-
-def still_due_minor(tx: Transaction, order: Order, attempt: Attempt) -> int:
-    """Return what is still to be debited for an order: of what is yet to come its rest, else what was sent.
-
-    Whatever the shop bills, it is never more than is left of the order's total over all tries to pay it.
-    """
-    lines = tx.find(OrderLine, order.household_id, order_id=order.id)
-    left_minor = undebited_minor(order, operations_for(tx, attempt))
-    sent_minor = sum(one.owed_minor for one in [*to_bill(tx, attempt), *unpaid(tx, attempt)])
-    if all(line.state is not LineState.OPEN and line.packs_shipped >= line.packs for line in lines):
-        return min(sent_minor, left_minor)
-    missing = sum(one.missing_minor for one in tx.find(Shipment, order.household_id, order_id=order.id))
-    return min(left_minor, max(sent_minor, left_minor - missing))
+        ended = tx.get(Attempt, item.household_id, attempt.id)
+        _hold_anew(tx, services.providers, order, ended, method_id, amount_minor, now_us=now_us)
 
 
 def _is_given_back(tx: Transaction, attempt: Attempt, operations: list[Operation], now_us: int) -> bool:
@@ -90,7 +79,16 @@ def _is_given_back(tx: Transaction, attempt: Attempt, operations: list[Operation
     return False
 
 
-def _hold_anew(tx: Transaction, order: Order, ended: Attempt, method_id: str, amount_minor: int, now_us: int) -> None:
+def _hold_anew(
+    tx: Transaction,
+    providers: PaymentProviders,
+    order: Order,
+    ended: Attempt,
+    method_id: str,
+    amount_minor: int,
+    *,
+    now_us: int,
+) -> None:
     cart = tx.get(Cart, order.household_id, order.cart_id)
     try:
         mandate: Mandate = permission(tx, cart, method_id, now_us)
@@ -104,6 +102,16 @@ def _hold_anew(tx: Transaction, order: Order, ended: Attempt, method_id: str, am
         tx.save(replace(ended, state=AttemptState.REPLACED))
     tx.save(mandate)  # the row lock under which limits are counted
     approval = tx.get(Approval, order.household_id, ended.approval_id)
-    attempt, _ = begin_attempt(tx, approval, mandate, amount_minor, cart.merchant_id, now_us=now_us, sent_wall_us=None)
+    method = tx.get(PaymentMethod, order.household_id, mandate.payment_method_id)
+    attempt, _ = begin_attempt(
+        tx,
+        approval,
+        mandate,
+        amount_minor,
+        cart.merchant_id,
+        capabilities=providers.open(method.adapter).capabilities,
+        now_us=now_us,
+        sent_wall_us=None,
+    )
     tx.save(replace(order, attempt_id=attempt.id))
     tx.enqueue("authorize", order.household_id, cart.id, due_us=now_us)

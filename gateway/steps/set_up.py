@@ -23,7 +23,7 @@ def set_up(item: HouseholdItem, services: Services) -> None:
             ask_again(tx, mandate, now_us=now_us)
             tx.complete(item)
             return
-    request = set_up_request(mandate, services.providers.token(method))
+    request = set_up_request(mandate, services.providers.token(method), services.public_url)
     answer = call_provider(lambda: provider.setup_mandate(request), is_repeat=True)
     with services.unit_of_work.begin() as tx:
         tx.complete(item)

@@ -68,12 +68,15 @@ def link_account(
     Raises Invalid when the provider could not be asked or refused the request itself.
 
     Where the provider asks for no account (its capabilities say so), `token` is left aside: the household has one
-    account there and nobody can name another's. An account is linked once: a second link would have limits of its own,
-    and together they would let more be debited than either says.
+    account there and nobody can name another's; or the account is chosen on the provider's own page, and each link
+    there is one by itself. An account is linked once: a second link would have limits of its own, and together they
+    would let more be debited than either says. One chosen there needs no `label`: its provider calls it something.
     """
     member.may_administer("link an account")
     limits.checked()
     provider = _provider(services, adapter_name)
+    if not label.strip() and not isinstance(provider.capabilities.account, adapter.HostedPage):
+        raise Invalid("label", "fill this in")
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         household = tx.get(Household, member.household_id, member.household_id)
@@ -84,19 +87,20 @@ def link_account(
             or sum(one.state is not MethodState.REVOKED for one in methods) >= MAX_METHODS
         ):
             raise Invalid("account", f"at most {MAX_METHODS} accounts; unlink one first")
-        token = _account_token(provider, token, household)
-        _refuse_second_link(services, provider, methods, adapter_name, token)
         method_id = tx.new_id()
+        token = _account_token(provider, token, household, method_id)
+        _refuse_second_link(services, provider, methods, adapter_name, token)
         method = PaymentMethod(
             id=method_id,
             household_id=household.id,
             adapter=adapter_name,
             token_sealed=services.providers.seal(token, household_id=household.id, method_id=method_id),
-            label=named(label),
+            label=named(label) if label.strip() else provider.capabilities.title,
             currency=household.currency,
             state=MethodState.PENDING,
             rank=len(methods),
             created_us=now_us,
+            named=bool(label.strip()),
         )
         wall_us = services.clock.wall_us()
         mandate = replace(_mandate(tx, method, limits, now_us), sent_wall_us=wall_us)
@@ -142,6 +146,18 @@ def set_limits(services: Services, member: Member, mandate_id: str, limits: Limi
         return tx.get(Mandate, member.household_id, mandate_id)
 
 
+def came_back(tx: Transaction, member: Member, mandate_id: str, *, now_us: int) -> Mandate:
+    """Look at once what became of a permission when the member comes back from the provider's page; decided, it stays.
+
+    Coming back says nothing: the page may have been closed as well as filled in.
+    """
+    member.may_administer("confirm a permission")
+    mandate = tx.get(Mandate, member.household_id, mandate_id)
+    if mandate.state in WAITING:
+        ask_again(tx, mandate, now_us=now_us)
+    return mandate
+
+
 def confirmed(tx: Transaction, member: Member, mandate_id: str, *, now_us: int) -> Mandate:
     """Look at once what became of a permission that the member says to have confirmed at the provider."""
     member.may_administer("confirm a permission")
@@ -173,7 +189,7 @@ def _changed(mandate: Mandate, wanted: Mandate, wall_us: int) -> Mandate:
 def _ask_for(services: Services, mandate: Mandate, method: PaymentMethod, token: str) -> Mandate:
     """Ask the provider for a mandate that is written; raises Invalid when it did nothing, in words."""
     provider = _provider(services, method.adapter)
-    request = set_up_request(mandate, token)
+    request = set_up_request(mandate, token, services.public_url)
     answer: Answer
     try:
         answer = call_provider(lambda: provider.setup_mandate(request), is_repeat=False)
@@ -245,12 +261,16 @@ def _mandate(tx: Transaction, method: PaymentMethod, limits: Limits, now_us: int
     )
 
 
-def _account_token(provider: adapter.PaymentAdapter, written: str, household: Household) -> str:
-    if provider.capabilities.account is None:
-        return household.id
-    if not written.strip():
-        raise Invalid("account", "fill this in")
-    return written.strip()
+def _account_token(provider: adapter.PaymentAdapter, written: str, household: Household, method_id: str) -> str:
+    match provider.capabilities.account:
+        case None:
+            return household.id
+        case adapter.HostedPage():
+            return method_id
+        case adapter.AccountPrompt():
+            if not written.strip():
+                raise Invalid("account", "fill this in")
+            return written.strip()
 
 
 def _refuse_second_link(

@@ -10,7 +10,7 @@ from gateway.domain.stock import Refill
 from gateway.steps.goods.parcels import take_off_shelf, take_parcels
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING
-from gateway.steps.money.billing import operations_for, to_bill, unpaid
+from gateway.steps.money.billing import operations_for, still_due_minor, to_bill, unpaid
 from gateway.steps.money.refunds import Owed
 from gateway.steps.money.shortfalls import account_for_missing
 from gateway.steps.ports import OrderStatus, Transaction
@@ -107,7 +107,7 @@ def _moved_on(
         if state is OrderState.CANCELLED and order.cancel_asked_us is not None:
             text = "The shop cancelled the order as it was asked to. What was held for it is given back."
         tell(tx, order.household_id, "order_ended", text, f"orders/{order.id}", now_us)
-    if unpaid(tx, attempt) or (_is_uncovered(attempt) and (state in NOT_HERE_YET or to_bill(tx, attempt))):
+    if unpaid(tx, attempt) or (_is_uncovered(tx, order, attempt) and (state in NOT_HERE_YET or to_bill(tx, attempt))):
         state = OrderState.PAYMENT_DUE
     late = order.late
     on_its_way = state in {OrderState.PLACED, OrderState.SHIPPED}
@@ -126,9 +126,12 @@ def _moved_on(
     )
 
 
-def _is_uncovered(attempt: Attempt) -> bool:
-    """Say whether a hold was lost before all was billed: declined when it was to be renewed, or lapsed."""
-    return attempt.state in {AttemptState.DECLINED, AttemptState.EXPIRED}
+def _is_uncovered(tx: Transaction, order: Order, attempt: Attempt) -> bool:
+    """Say whether a hold was lost before all was billed: it lapsed, or was refused when it was to be renewed."""
+    if attempt.state in {AttemptState.DECLINED, AttemptState.EXPIRED}:
+        return True
+    is_due = order.state is OrderState.PAYMENT_DUE and attempt.state not in HOLDING
+    return is_due and still_due_minor(tx, order, attempt) > 0
 
 
 def _order_state(lines: dict[str, OrderLine], status: OrderStatus, *, is_settled: bool) -> OrderState:
@@ -155,9 +158,5 @@ def _settle_money(tx: Transaction, attempt: Attempt, lines: dict[str, OrderLine]
             tx.enqueue("capture", attempt.household_id, shipment.id, due_us=now_us)
     if attempt.state not in HOLDING:
         return
-    all_sent = all(
-        line.state is not LineState.OPEN and (line.state is not LineState.SHIPPED or line.packs_shipped >= line.packs)
-        for line in lines.values()
-    )
-    if all_sent and not unbilled and not unpaid(tx, attempt):
+    if all(line.is_all_sent for line in lines.values()) and not unbilled and not unpaid(tx, attempt):
         tx.enqueue("release", attempt.household_id, attempt.id, due_us=now_us)

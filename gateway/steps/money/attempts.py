@@ -18,6 +18,7 @@ from gateway.steps.money.books import post
 from gateway.steps.money.operations import begin_operation
 from gateway.steps.ports import Transaction
 from payments import ledger
+from payments.adapter import Capabilities
 from payments.money import Money
 
 HOLDING = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURE_PENDING})
@@ -30,10 +31,14 @@ def begin_attempt(
     amount_minor: int,
     merchant_id: str,
     *,
+    capabilities: Capabilities,
     now_us: int,
     sent_wall_us: int | None,
 ) -> tuple[Attempt, Operation]:
-    """Write a try to hold an amount that was approved: attempt, reservation, operation and the pending journal."""
+    """Write a try to hold an amount that was approved: attempt, reservation, operation and the pending journal.
+
+    `capabilities` are those of the provider of the mandate's account.
+    """
     attempt = Attempt(
         id=tx.new_id(),
         household_id=approval.household_id,
@@ -46,6 +51,7 @@ def begin_attempt(
         state=AttemptState.UNKNOWN,
         note="",
         created_us=now_us,
+        captures_once=not capabilities.multiple_captures,
     )
     reservation = Reservation(
         id=attempt.id,

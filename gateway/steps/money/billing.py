@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from gateway.domain.order import Order, Shipment
+from gateway.domain.order import Order, OrderLine, Shipment
 from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
 from gateway.steps.ports import Transaction
 
@@ -39,7 +39,9 @@ def billing_of(order: Order, attempt: Attempt, operations: list[Operation], ship
         return Billing.NOTHING_LEFT
     if mine:
         return Billing.DECLINED
-    return Billing.TO_COME if uncaptured_minor(attempt, operations) > 0 else Billing.NOTHING_LEFT
+    # A hold that ended with its first capture is followed by another for what is still due.
+    has_room = attempt.captures_once or uncaptured_minor(attempt, operations) > 0
+    return Billing.TO_COME if has_room else Billing.NOTHING_LEFT
 
 
 def undebited_minor(order: Order, operations: list[Operation]) -> int:
@@ -55,12 +57,32 @@ def undebited_minor(order: Order, operations: list[Operation]) -> int:
 
 def uncaptured_minor(attempt: Attempt, operations: list[Operation]) -> int:
     """Return what is left of this try's hold: its amount less all its captures that were not refused."""
-    taken = sum(
-        one.amount_minor
+    captures = captures_of(attempt, operations)
+    if captures and attempt.captures_once:
+        return 0
+    return attempt.amount_minor - sum(one.amount_minor for one in captures)
+
+
+def captures_of(attempt: Attempt, operations: list[Operation]) -> list[Operation]:
+    """Return this try's captures that were not refused."""
+    return [
+        one
         for one in operations
         if one.attempt_id == attempt.id and one.kind is OperationKind.CAPTURE and one.state not in NOT_COUNTED
-    )
-    return attempt.amount_minor - taken
+    ]
+
+
+def still_due_minor(tx: Transaction, order: Order, attempt: Attempt) -> int:
+    """Return what is still to be debited for an order: of what is yet to come its rest, else what was sent.
+
+    Whatever the shop bills, it is never more than is left of the order's total over all tries to pay it.
+    """
+    left_minor = undebited_minor(order, operations_for(tx, attempt))
+    sent_minor = sum(one.owed_minor for one in [*to_bill(tx, attempt), *unpaid(tx, attempt)])
+    if all(line.is_all_sent for line in tx.find(OrderLine, order.household_id, order_id=order.id)):
+        return min(sent_minor, left_minor)
+    missing = sum(one.missing_minor for one in tx.find(Shipment, order.household_id, order_id=order.id))
+    return min(left_minor, max(sent_minor, left_minor - missing))
 
 
 def to_bill(tx: Transaction, attempt: Attempt) -> list[Shipment]:

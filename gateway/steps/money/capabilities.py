@@ -6,7 +6,6 @@ from payments.adapter import Capabilities
 NEEDED = {
     "manual_capture": "hold an amount",
     "partial_capture": "capture a part of what it holds",
-    "multiple_captures": "capture one hold in several parts",
     "void": "give a hold back",
     "lookup_by_reference": "say what became of an operation",
 }
@@ -14,6 +13,8 @@ NEEDED = {
 
 def require_served(capabilities: Capabilities, currency: str) -> None:
     """Refuse a provider by which the river could not be paid: each parcel is billed as it ships, and unknown looked up.
+
+    One that captures a hold only once is served: what is still due after it is held anew.
 
     Raises:
         Invalid: it does not do the household's currency, or cannot do what is needed.

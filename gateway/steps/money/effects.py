@@ -14,8 +14,6 @@ from gateway.domain.payment import (
     OperationKind,
     OperationState,
     PaymentMethod,
-    Reservation,
-    ReservationState,
 )
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.goods.plans import drop_plans
@@ -141,13 +139,14 @@ def _captured(tx: Transaction, operation: Operation, now_us: int) -> None:
         Money(operation.amount_minor, operation.currency),
     )
     post(tx, operation.household_id, journals, memo="captured at shipment", at_us=now_us)
-    whole = captured_minor(tx, attempt) == attempt.amount_minor
-    state = AttemptState.CAPTURED if whole else AttemptState.CAPTURE_PENDING
-    tx.save(replace(attempt, state=state, note=""))
-    if whole:
-        reservation = tx.get(Reservation, attempt.household_id, attempt.id)
-        tx.save(replace(reservation, state=ReservationState.USED, amount_minor=attempt.amount_minor))
     shipment = tx.get(Shipment, operation.household_id, operation.subject_id)
+    if attempt.captures_once or captured_minor(tx, attempt) == attempt.amount_minor:
+        end_held(tx, attempt, AttemptState.CAPTURED, reference=attempt.id, note="", now_us=now_us)
+        if attempt.captures_once:  # what is still due, if anything, is held anew
+            renewal = f"{shipment.order_id}/{attempt.payment_method_id}"
+            tx.enqueue("renew", attempt.household_id, renewal, due_us=now_us)
+    else:
+        tx.save(replace(attempt, state=AttemptState.CAPTURE_PENDING, note=""))
     # What observe put off until the money had moved (a refund, the release of the rest) can go on now.
     tx.enqueue("observe", operation.household_id, shipment.order_id, due_us=now_us)
 

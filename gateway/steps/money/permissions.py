@@ -30,6 +30,7 @@ from payments.money import Money
 MANDATE_PREFIX = "mandate/"
 WAITING = frozenset({MandateState.PENDING, MandateState.REQUIRES_ACTION})
 MOST_LOOKS = 40
+LONGEST_LABEL = 80
 # Who asks waits this long for the answer; after that the row is looked up by the worker.
 WHILE_ASKED_US = 60 * SECOND_US
 WHILE_IN_USE_US = 5 * SECOND_US
@@ -49,14 +50,15 @@ def ask_again(tx: Transaction, mandate: Mandate, *, now_us: int, not_before_wall
     tx.enqueue("sync", mandate.household_id, subject, due_us=now_us, not_before_wall_us=not_before_wall_us)
 
 
-def set_up_request(mandate: Mandate, token: str) -> adapter.SetupMandate:
-    """Return what the provider is asked, the same each time."""
+def set_up_request(mandate: Mandate, token: str, public_url: str) -> adapter.SetupMandate:
+    """Return what the provider is asked, the same each time; its own page leads the customer back to the Money page."""
     return adapter.SetupMandate(
         key=mandate.id,
         reference=mandate.id,
         method_token=token,
         per_order_limit=Money(mandate.per_order_minor, mandate.currency),
         expires_at_us=mandate.valid_until_us,
+        return_url=f"{public_url}/money/mandates/{mandate.id}/back",
     )
 
 
@@ -70,8 +72,8 @@ def settle_set_up(
     if mandate.state not in WAITING:
         return mandate
     match answer:
-        case adapter.MandateActive(mandate_ref=mandate_ref):
-            settled = _in_force(tx, mandate, mandate_ref, now_us=now_us, wall_us=wall_us)
+        case adapter.MandateActive():
+            settled = _in_force(tx, mandate, answer, now_us=now_us, wall_us=wall_us)
         case adapter.Declined(message=message) | Refused(message=message):
             settled = _refused(tx, mandate, message, now_us)
         case adapter.RequiresAction(url=url):
@@ -121,14 +123,13 @@ def _customer_must_act(tx: Transaction, mandate: Mandate, url: str, *, now_us: i
     return _wait(tx, mandate, "waits for the customer", now_us=now_us, wall_us=wall_us)
 
 
-def _in_force(tx: Transaction, mandate: Mandate, mandate_ref: str, *, now_us: int, wall_us: int) -> Mandate:
+def _in_force(tx: Transaction, mandate: Mandate, said: adapter.MandateActive, *, now_us: int, wall_us: int) -> Mandate:
     if mandate.replaces_id is not None:
-        return _take_over(tx, mandate, mandate_ref, now_us=now_us, wall_us=wall_us)
-    active = replace(mandate, state=MandateState.ACTIVE, provider_ref=mandate_ref, confirm_url="", note="")
+        return _take_over(tx, mandate, said, now_us=now_us, wall_us=wall_us)
+    active = replace(mandate, state=MandateState.ACTIVE, provider_ref=said.mandate_ref, confirm_url="", note="")
     tx.save(active)
-    method = tx.get(PaymentMethod, mandate.household_id, mandate.payment_method_id)
-    if method.state is MethodState.PENDING:
-        tx.save(replace(method, state=MethodState.ACTIVE))
+    method = _called(tx.get(PaymentMethod, mandate.household_id, mandate.payment_method_id), said.label)
+    tx.save(replace(method, state=MethodState.ACTIVE) if method.state is MethodState.PENDING else method)
     if not tx.is_waiting("settle", method.adapter):
         tx.enqueue("settle", None, method.adapter, due_us=now_us + DAY_US)
     tx.cancel_work("sync", MANDATE_PREFIX + mandate.id)
@@ -136,11 +137,17 @@ def _in_force(tx: Transaction, mandate: Mandate, mandate_ref: str, *, now_us: in
     return active
 
 
-def _take_over(tx: Transaction, wanted: Mandate, mandate_ref: str, *, now_us: int, wall_us: int) -> Mandate:
+def _called(method: PaymentMethod, label: str) -> PaymentMethod:
+    """Return the account under the provider's word for it, where it has one and no member gave another."""
+    word = " ".join(label.split())[:LONGEST_LABEL]
+    return replace(method, label=word) if word and not method.named else method
+
+
+def _take_over(tx: Transaction, wanted: Mandate, said: adapter.MandateActive, *, now_us: int, wall_us: int) -> Mandate:
     """Let the old row have the new limits and reference; the new row ends with what is given back."""
     old = tx.get(Mandate, wanted.household_id, wanted.replaces_id or "")
     if old.state is MandateState.REVOKED:
-        return _give_back(tx, wanted, mandate_ref, now_us)
+        return _give_back(tx, wanted, said.mandate_ref, now_us)
     if _is_being_used(tx, old):
         # A request on its way names the old reference: sent again it must be the same.
         ask_again(tx, wanted, now_us=now_us, not_before_wall_us=wall_us + WHILE_IN_USE_US)
@@ -149,13 +156,14 @@ def _take_over(tx: Transaction, wanted: Mandate, mandate_ref: str, *, now_us: in
         wanted,
         id=old.id,
         state=MandateState.ACTIVE,
-        provider_ref=mandate_ref,
+        provider_ref=said.mandate_ref,
         valid_from_us=old.valid_from_us,
         confirm_url="",
         note="",
         replaces_id=None,
     )
     tx.save(changed)
+    tx.save(_called(tx.get(PaymentMethod, wanted.household_id, wanted.payment_method_id), said.label))
     ended = replace(
         wanted, state=MandateState.REVOKED, provider_ref=old.provider_ref, confirm_url="", note="it was replaced"
     )

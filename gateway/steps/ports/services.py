@@ -52,6 +52,8 @@ class Services:
     inbox: Inbox
     merchants: Merchants
     providers: PaymentProviders
+    public_url: str
+    """How people reach the gateway ("https://home.example"): where a provider's page leads them back to."""
     undo_us: int
     keep_inbox_us: int
     """How long a recorded message is kept as it came."""

@@ -17,6 +17,7 @@ class PaymentMethodRow(Owned, table=True):
     rank: int
     created_us: int = big()
     note: str = ""
+    named: bool = True
 
 
 class MandateRow(Owned, table=True):
@@ -70,6 +71,7 @@ class AttemptRow(Owned, table=True):
     note: str
     created_us: int = big()
     hold_expires_us: int | None = maybe_big()
+    captures_once: bool = False
 
 
 class ReservationRow(Owned, table=True):

@@ -12,12 +12,13 @@ from gateway.domain.household import Household
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.steps.acts import wallet
 from gateway.steps.acts.household import freeze_everything, freeze_method, unfreeze_everything
+from gateway.steps.money.permissions import WAITING
 from gateway.steps.ports import Transaction
 from gateway.web.pages.forms import amount_of, shown_on, written
 from gateway.web.pages.visit import Visit, Visiting, back
 from gateway.web.views import MoneyView, book_page, ledger_csv, money_view, payment_rows
 from gateway.web.wording import money
-from payments.adapter import AccountPrompt
+from payments.adapter import AccountPrompt, HostedPage
 from payments.errors import ConfigError
 
 ENTRIES_A_PAGE = 15
@@ -58,7 +59,12 @@ class Provider:
 
     name: str
     title: str
-    prompt: AccountPrompt | None
+    prompt: AccountPrompt | HostedPage | None
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether the account is chosen on the provider's own page."""
+        return isinstance(self.prompt, HostedPage)
 
 
 def _providers(visiting: Visit) -> list[Provider]:
@@ -117,9 +123,9 @@ def unfreeze(visiting: Visiting) -> Response:
 def link_account(
     visiting: Visiting,
     adapter: Annotated[str, Form(max_length=64)],
-    label: Annotated[str, Form(max_length=80)],
     per_order: Annotated[str, Form(max_length=20)],
     per_period: Annotated[str, Form(max_length=20)],
+    label: Annotated[str, Form(max_length=80)] = "",
     account: Annotated[str, Form(max_length=500)] = "",
     standing: Annotated[str, Form()] = "",
 ) -> Response:
@@ -132,16 +138,13 @@ def link_account(
         per_period_minor=amount_of(per_period, currency, named="per_period"),
         period_days=PERIOD_DAYS,
     )
-    if not label.strip():
-        raise Invalid("label", "fill this in")
     mandate = wallet.link_account(
         visiting.web.steps, visiting.member, adapter_name=adapter, token=account, label=label, limits=limits
     )
     if mandate.state is MandateState.REVOKED:
         raise Invalid("account", REFUSED)
-    return back(
-        "/money", "linked" if mandate.state is MandateState.ACTIVE else "linking", f"method-{mandate.payment_method_id}"
-    )
+    said = {MandateState.ACTIVE: "linked", MandateState.REQUIRES_ACTION: "choosing"}.get(mandate.state, "linking")
+    return back("/money", said, f"method-{mandate.payment_method_id}")
 
 
 @router.post("/methods/{method_id}/unlink")
@@ -206,6 +209,16 @@ def set_limits(
     )
     in_force = wallet.set_limits(visiting.web.steps, visiting.member, mandate_id, limits)
     said = "limits" if in_force.id == mandate_id else "limits-asked"
+    return back("/money", said, f"mandate-{mandate_id}")
+
+
+@router.get("/mandates/{mandate_id}/back")
+def came_back(visiting: Visiting, mandate_id: str) -> Response:
+    """Where a provider's page leads back to: what the customer did there is looked up, whatever the address says."""
+    with visiting.web.unit_of_work.begin() as tx:
+        mandate = wallet.came_back(tx, visiting.member, mandate_id, now_us=visiting.now_us)
+    is_waiting = mandate.state in WAITING
+    said = "looking" if is_waiting else "linked" if mandate.state is MandateState.ACTIVE else "not-linked"
     return back("/money", said, f"mandate-{mandate_id}")
 
 

@@ -18,6 +18,7 @@ from gateway.web.views import household_header
 
 DONE = {
     "cancel-asked": "The shop is asked to cancel. Nothing changes until it has confirmed.",
+    "choosing": "Now choose the account on the provider's own page: the button below leads there, and back here.",
     "device-frozen": "The device is frozen. It is still heard, and nothing is bought on its word.",
     "device-removed": "The device is removed. It is no longer let in; what it said is kept.",
     "device-unfrozen": "The device counts again.",
@@ -31,6 +32,7 @@ DONE = {
     "looking": "We are asking the provider; this page shows its answer in a moment.",
     "method-frozen": "The account is frozen. Nothing is debited from it.",
     "method-unfrozen": "The account may be debited again.",
+    "not-linked": "The account was not linked: its provider said no, or its page had lapsed. You can link it anew.",
     "pack": "It is the usual product now.",
     "paying-again": "The payment is asked for again; this page follows it.",
     "password": "The password is saved. Every other browser is signed out, and no sign-in link works any more.",

@@ -10,11 +10,13 @@ from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Member
 from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod, Reservation
-from gateway.domain.records import Message
+from gateway.domain.records import Message, Notice, NoticeState
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.acts.wallet import Limits, confirmed, link_account, set_limits, unlink_account
+from gateway.steps.acts.wallet import Limits, came_back, confirmed, link_account, set_limits, unlink_account
 from gateway.steps.money.permissions import MOST_LOOKS
 from payments.adapter import OperationKind as Kind
+from payments.adapter import SetupMandate
+from tests.builders import build
 from tests.fake_bank import Fault
 from tests.homes import home
 from tests.rig import Crash, Rig
@@ -118,6 +120,74 @@ def test_a_permission_that_nobody_ever_confirms_ends_and_is_not_asked_about_for_
     assert (method.state, mandate.state) == (MethodState.REVOKED, MandateState.REVOKED)
     assert rig.waiting("sync") == []
     assert told(rig).count("mandate_refused") == 1
+
+
+def link_hosted(rig: Rig, label: str = "") -> Mandate:
+    """Link an account that is chosen on the bank's own page."""
+    rig.bank.hosted = True
+    return link_account(rig.services, ana(rig), adapter_name="sandbox", token="", label=label, limits=LIMITS)
+
+
+def test_an_account_is_chosen_on_the_providers_own_page_and_called_as_it_calls_it(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    asked = link_hosted(rig)
+    assert (asked.state, asked.confirm_url) == (MandateState.REQUIRES_ACTION, "https://bank.example/confirm")
+    (request,) = rig.bank.requests(Kind.SETUP_MANDATE)
+    assert isinstance(request, SetupMandate)
+    assert request.method_token == asked.payment_method_id
+    assert request.return_url == f"https://home.example/money/mandates/{asked.id}/back"
+    rig.bank.decide()
+    with rig.store.begin() as tx:
+        assert came_back(tx, ana(rig), asked.id, now_us=rig.clock.now).state is MandateState.REQUIRES_ACTION
+    rig.run_round()
+    method = rig.the(PaymentMethod, id=asked.payment_method_id)
+    assert (method.state, method.label, method.named) == (MethodState.ACTIVE, "Elm Bank •••• 4242", False)
+    with rig.store.begin() as tx:  # a reload of the page that led back changes nothing
+        assert came_back(tx, ana(rig), asked.id, now_us=rig.clock.now).state is MandateState.ACTIVE
+    assert rig.waiting("sync") == []
+
+
+def test_a_name_that_a_member_gave_stays_whatever_the_provider_calls_the_account(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    asked = link_hosted(rig, "Holiday card")
+    rig.bank.decide()
+    rig.work_off()
+    assert rig.the(PaymentMethod, id=asked.payment_method_id).label == "Holiday card"
+
+
+def test_several_accounts_are_linked_at_a_provider_that_lets_them_be_chosen_there(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    first, second_one = link_hosted(rig), link_hosted(rig)
+    assert first.payment_method_id != second_one.payment_method_id
+
+
+def test_who_closes_the_providers_page_can_go_there_again_and_who_says_no_there_has_linked_nothing(
+    open_rig: OpenRig,
+) -> None:
+    rig = open_rig(*home())
+    asked = link_hosted(rig)
+    with rig.store.begin() as tx:
+        came_back(tx, ana(rig), asked.id, now_us=rig.clock.now)
+    rig.run_round()
+    assert rig.the(Mandate, id=asked.id).confirm_url == "https://bank.example/confirm"
+    rig.bank.refuse()
+    rig.work_off()
+    method = rig.the(PaymentMethod, id=asked.payment_method_id)
+    assert (method.state, rig.the(Mandate, id=asked.id).note) == (MethodState.REVOKED, "You said no at the bank.")
+    assert told(rig).count("mandate_refused") == 1
+
+
+def test_a_notice_about_a_permission_looks_it_up_at_once(open_rig: OpenRig) -> None:
+    rig = open_rig(*home())
+    asked = link_hosted(rig)
+    rig.bank.decide()
+    body = asked.id.encode()
+    rig.add(build(Notice, id="hint", source="payment", name="sandbox", headers={"x-signature": "good"}, body=body))
+    rig.enqueue("notice", "hint", household_id=None)
+    rig.run_round()
+    rig.run_round()
+    assert rig.the(Mandate, id=asked.id).state is MandateState.ACTIVE
+    assert rig.the(Notice).state is NoticeState.DONE
 
 
 def test_what_was_unlinked_before_the_provider_answered_is_given_back(open_rig: OpenRig) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
+from gateway.steps.money.permissions import settle_set_up
 from payments.adapter import Outcome, ToppedUp, TopUp
 from payments.money import Money
 from tests.fake_bank import FakeBank, FakeProviders
@@ -60,6 +61,37 @@ def test_an_account_is_linked_under_a_mandate_and_its_token_is_sealed(web: WebCl
     page = web.get("/money").text
     assert "Joint account" in page
     assert "tok-1" not in page
+
+
+def test_the_way_to_the_providers_own_page_and_back_stands_on_the_money_page() -> None:
+    with client_of(bank := FakeBank(hosted=True)) as web:
+        assert "You choose the account at the bank." in web.get("/money").text
+        answer = web.post("/money/methods", data={"adapter": "sandbox", "per_order": "30", "per_period": "120"})
+        (method,) = [one for one in web.unit_of_work.rows(PaymentMethod) if not one.named]
+        (mandate,) = [one for one in web.unit_of_work.rows(Mandate) if one.payment_method_id == method.id]
+        assert answer.headers["location"] == f"/money?done=choosing#method-{method.id}"
+        assert 'href="https://bank.example/confirm"' in web.get("/money").text
+        back = web.get(f"/money/mandates/{mandate.id}/back")
+        assert back.headers["location"] == f"/money?done=looking#mandate-{mandate.id}"
+        assert 'href="https://bank.example/confirm"' in web.get("/money").text  # the page was closed: there again
+        bank.decide()
+        with web.unit_of_work.begin() as tx:
+            settle_set_up(tx, mandate, bank.answers[mandate.id], now_us=web.clock.now, wall_us=web.clock.wall)
+        back = web.get(f"/money/mandates/{mandate.id}/back")
+        assert back.headers["location"] == f"/money?done=linked#mandate-{mandate.id}"
+        assert "Elm Bank •••• 4242" in web.get("/money").text
+
+
+def test_who_comes_back_after_the_providers_page_lapsed_reads_that_nothing_is_linked() -> None:
+    with client_of(bank := FakeBank(hosted=True)) as web:
+        web.post("/money/methods", data={"adapter": "sandbox", "per_order": "30", "per_period": "120"})
+        (mandate,) = [one for one in web.unit_of_work.rows(Mandate) if one.confirm_url]
+        bank.refuse()
+        with web.unit_of_work.begin() as tx:
+            settle_set_up(tx, mandate, bank.answers[mandate.id], now_us=web.clock.now, wall_us=web.clock.wall)
+        back = web.get(f"/money/mandates/{mandate.id}/back")
+        assert back.headers["location"] == f"/money?done=not-linked#mandate-{mandate.id}"
+        assert "The account was not linked" in web.get("/money?done=not-linked").text
 
 
 def test_an_account_with_limits_out_of_reason_is_not_linked(web: WebClient) -> None:
