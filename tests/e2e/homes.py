@@ -126,7 +126,7 @@ def move_in(gateway: Gateway, home: Home) -> Household:
         )
     devices = tuple(_add_thing(gateway, owner, kind, name, now_us) for kind, name in home.things)
     _choose_packs(gateway, owner, now_us)
-    token = owner.household_id if home.account == "balance" else home.name.lower().replace(" ", "-")
+    token = owner.household_id if home.account == "balance" else f"account-of-{home.name.lower().replace(' ', '-')}"
     return Household(home, owner, token, devices)
 
 

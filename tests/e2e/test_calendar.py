@@ -62,6 +62,10 @@ def test_the_ledger_agrees_with_itself_and_with_the_bank(town: Town) -> None:
     assert town.check_ledger() == 0, town.where_to_look()
 
 
+def test_no_secret_stands_in_a_log_or_readable_in_a_database(town: Town) -> None:
+    assert town.leaks() == [], town.where_to_look()
+
+
 def test_nothing_was_debited_twice_or_beyond_what_was_approved(town: Town) -> None:
     assert books.wrong_debits(town) == [], town.where_to_look()
 

@@ -71,6 +71,8 @@ class Town:
         self.seed = seed
         self.now_us = BEGINS_US
         self.chronicle: list[str] = []
+        self.secrets = {SECRET}
+        """What may stand in no log and nowhere at rest as it is: it fills as the town moves in and people sign in."""
         self._kills = kills
         self._browser = browser
         self._broker: Broker = broker
@@ -214,6 +216,19 @@ class Town:
         lines = self.gateway.log.read_text(errors="replace").splitlines()
         return [line for line in lines if "Traceback" in line or "[error" in line]
 
+    def leaks(self) -> list[str]:
+        """Secrets that stand as they are in what the gateway said (at its most talkative) or in its databases."""
+        said = [*self.folder.glob("gateway.log*"), self.folder / "ledger.log"]
+        at_rest = [*self._data.glob("*.db"), *self._data.glob("*.db-wal")]
+        assert at_rest
+        return [
+            f"{path.name} holds {secret}"
+            for path in (*said, *at_rest)
+            if path.exists()
+            for secret in self.secrets
+            if secret.encode() in path.read_bytes()
+        ]
+
     def check_ledger(self) -> int:
         """What `replenish ledger check` says by its exit status."""
         return run([REPLENISH, "ledger", "check", "--data-dir", str(self._data)], self.folder / "ledger.log")
@@ -241,6 +256,7 @@ class Town:
                 "base_url": self.url,
                 "mqtt_port": str(self._mqtt_port),
                 "undo_seconds": "0",
+                "log_level": "debug",
                 "calls_at_once": "1",  # side by side, who comes first at the shop would be chance
                 "clock_file": str(self.folder / "clock.json"),
                 "payment_settings": msgspec.json.encode({"sandbox": bank}).decode(),
@@ -260,10 +276,12 @@ class Town:
             self.shop.introduce(household.id, household.account if household is not self.mill else "mill-lane")
             if household.home.account == "sandbox":
                 self.bank.open_account(household.account, DEPOSIT_MINOR)
+                self.secrets.add(household.account)
             link(self.desk, household)
             with self.desk.unit_of_work.begin() as tx:
                 wall_us = self.desk.clock.wall_us()
                 token = issue_api_token(tx, household.owner, name="phone", wall_us=wall_us)
+            self.secrets |= {token, *(device["secret"] for device in household.devices)}
             person = Person(household, self.url, token, self._sign_in_link(household))
             stack.callback(person.close)
             self.people.append(person)
@@ -272,6 +290,7 @@ class Town:
         def issue() -> str:
             with self.desk.unit_of_work.begin() as tx:
                 token = issue_link(tx, household.owner, wall_us=self.desk.clock.wall_us())
+            self.secrets.add(token)
             return f"{self.url}/sign-in/{token}"
 
         return issue
