@@ -323,6 +323,7 @@ class Capabilities:
     finality: Literal["final", "reversible"]  # reversible: captured money may be taken back without us
     refund_right_days: int  # the customer's own right to undo a debit
     prenotify_days: int  # how long before a debit the customer must be told
+    merchant_debits: bool = False  # the merchant takes the money itself: it never is ours, and no journal has it
 
 
 class PaymentAdapter(Protocol):

@@ -90,6 +90,8 @@ class FakeBank:
     """Whether the first capture ends a hold."""
     hosted: bool = False
     """Whether customers choose the account on the bank's own page: `decide` lets them say yes, `refuse` no."""
+    merchant_debits: bool = False
+    """It only passes the merchants' own debits on."""
     mandates: dict[str, Money] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     captures: dict[str, tuple[str, Money]] = field(default_factory=dict)
@@ -118,6 +120,7 @@ class FakeBank:
             finality="final",
             refund_right_days=0,
             prenotify_days=0,
+            merchant_debits=self.merchant_debits,
         )
 
     # What a test scripts and reads

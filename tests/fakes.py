@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from gateway.domain.errors import NotFound
+from gateway.domain.payment import Account, JournalEntry, Posting
 from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.steps.ports import LeaseLost, Scalar
 
@@ -153,6 +154,13 @@ class FakeTransaction:
 
     def count(self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]) -> int:
         return len(self.find(entity, household_id, **equals))
+
+    def settled_minor(self, household_id: str, kind: str, owner: str, currency: str) -> int:
+        accounts = self.find(Account, household_id, kind=kind, owner=owner, currency=currency)
+        settled = {entry.id for entry in self.find(JournalEntry, household_id, pending=False)}
+        mine = {account.id for account in accounts}
+        legs = self.find(Posting, household_id)
+        return sum(leg.amount_minor for leg in legs if leg.account_id in mine and leg.journal_id in settled)
 
     def every(
         self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]

@@ -14,11 +14,20 @@ class MethodState(StrEnum):
     REVOKED = "revoked"
 
 
+class Funding(StrEnum):
+    """Who holds the money of a debit until its merchant is paid: which side of the ledger it comes from."""
+
+    PROVIDER = "provider"  # the provider took it for us and pays it out
+    BALANCE = "balance"  # the gateway itself keeps it, as the household's balance
+    MERCHANT = "merchant"  # the merchant takes it itself: the ledger has nothing of it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethod:
     """A linked account: a provider's token, encrypted at rest, never a card number. `note`: why it is suspended.
 
     `named`: a member gave the label; else it is the provider's word for the account.
+    `funding` is what its adapter said when it was linked, and stays: what is booked one way is refunded that way.
     """
 
     id: str
@@ -32,6 +41,7 @@ class PaymentMethod:
     created_us: int
     note: str = ""
     named: bool = True
+    funding: Funding = Funding.PROVIDER
 
 
 class MandateState(StrEnum):

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Insert,
     Select,
     Update,
+    and_,
     bindparam,
     delete,
     func,
@@ -22,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.store import mapping
-from gateway.store.tables import CursorRow, WorkRow
+from gateway.store.tables import AccountRow, CursorRow, JournalRow, PostingRow, WorkRow
 
 Comparison = Literal["equals", "is_null", "is_one_of"]
 # Parameters beside the columns' own names; no column is called so.
@@ -30,6 +31,9 @@ HOUSEHOLD, BEFORE, AFTER, LIMIT, KEY = "p_household", "p_before", "p_after_", "p
 
 work: Any = WorkRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
 cursors: Any = CursorRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+accounts: Any = AccountRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+journals: Any = JournalRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+postings: Any = PostingRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
 
 
 def table(entity: Any) -> Any:
@@ -172,6 +176,21 @@ _is_mine = (work.c.id == bindparam("p_id"), work.c.fence == bindparam("p_fence")
 HOLD = update(work).where(*_is_mine).values(lease_until_wall_us=bindparam("p_until"))
 COMPLETE = delete(work).where(*_is_mine, work.c.generation == bindparam("p_generation"))
 FREE = update(work).where(*_is_mine).values(lease_until_wall_us=0)
+
+# The ledger
+
+SETTLED = (
+    select(func.sum(postings.c.amount_minor))
+    .join(accounts, and_(accounts.c.household_id == postings.c.household_id, accounts.c.id == postings.c.account_id))
+    .join(journals, and_(journals.c.household_id == postings.c.household_id, journals.c.id == postings.c.journal_id))
+    .where(
+        accounts.c.household_id == bindparam(HOUSEHOLD),
+        accounts.c.kind == bindparam("p_kind"),
+        accounts.c.owner == bindparam("p_owner"),
+        accounts.c.currency == bindparam("p_currency"),
+        journals.c.pending.is_(False),
+    )
+)
 
 # The inbox cursor
 

@@ -82,6 +82,11 @@ class SqlTransaction:
         query = statements.count(kind, compared, scoped=household_id is not None)
         return int(self.connection.execute(query, parameters).scalar_one())
 
+    def settled_minor(self, household_id: str, kind: str, owner: str, currency: str) -> int:
+        account = {"p_kind": kind, "p_owner": owner, "p_currency": currency}
+        found = self.connection.execute(statements.SETTLED, account | {statements.HOUSEHOLD: household_id})
+        return int(found.scalar() or 0)
+
     def every(
         self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]
     ) -> Iterator[Entity]:

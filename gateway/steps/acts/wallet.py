@@ -10,6 +10,7 @@ from gateway.domain.household import Household, Member
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.acts.household import named
+from gateway.steps.money.accounts import funding_of
 from gateway.steps.money.calls import Refused, call_provider
 from gateway.steps.money.capabilities import require_served
 from gateway.steps.money.permissions import (
@@ -101,6 +102,7 @@ def link_account(
             rank=len(methods),
             created_us=now_us,
             named=bool(label.strip()),
+            funding=funding_of(provider),
         )
         wall_us = services.clock.wall_us()
         mandate = replace(_mandate(tx, method, limits, now_us), sent_wall_us=wall_us)

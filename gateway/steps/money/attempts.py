@@ -13,13 +13,10 @@ from gateway.domain.payment import (
     Reservation,
     ReservationState,
 )
-from gateway.steps.money.accounts import clearing_of, payable_of
-from gateway.steps.money.books import post
+from gateway.steps.money.journals import book_hold, book_release
 from gateway.steps.money.operations import begin_operation
 from gateway.steps.ports import Transaction
-from payments import ledger
 from payments.adapter import Capabilities
-from payments.money import Money
 
 HOLDING = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURE_PENDING})
 
@@ -67,10 +64,7 @@ def begin_attempt(
     operation = begin_operation(
         tx, attempt, OperationKind.AUTHORIZE, approval.cart_id, amount_minor, now_us=now_us, sent_wall_us=sent_wall_us
     )
-    held = ledger.hold(
-        attempt.id, clearing_of(tx, attempt), payable_of(tx, attempt), Money(amount_minor, attempt.currency)
-    )
-    post(tx, attempt.household_id, [held], memo="held for an approved cart", at_us=now_us)
+    book_hold(tx, attempt, at_us=now_us)
     return attempt, operation
 
 
@@ -99,10 +93,8 @@ def end_held(
     `reference` names the journal that takes the rest of the hold back.
     """
     captured = captured_minor(tx, attempt)
-    rest = Money(attempt.amount_minor - captured, attempt.currency)
-    if rest.amount_minor > 0:
-        journal = ledger.release(reference, clearing_of(tx, attempt), payable_of(tx, attempt), rest)
-        post(tx, attempt.household_id, [journal], memo=f"hold released: {unused}", at_us=now_us)
+    rest_minor = attempt.amount_minor - captured
+    book_release(tx, attempt, rest_minor, reference=reference, memo=f"hold released: {unused}", at_us=now_us)
     ended = replace(attempt, state=AttemptState.CAPTURED if captured else unused, note=note)
     tx.save(ended)
     reservation = tx.seek(Reservation, attempt.household_id, attempt.id)

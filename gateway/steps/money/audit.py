@@ -8,13 +8,13 @@ from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
     Attempt,
     AttemptState,
+    Funding,
     JournalEntry,
     Operation,
     OperationKind,
     OperationState,
     PaymentMethod,
 )
-from gateway.steps.money.accounts import STORED_BALANCE
 from gateway.steps.money.books import journals_of, unbalanced_in
 from gateway.steps.ports import PaymentProviders, Transaction
 from payments import adapter, ledger
@@ -39,7 +39,7 @@ def audit(tx: Transaction, providers: PaymentProviders, household_id: str) -> li
     journals = journals_of(tx, household_id)
     operations = list(tx.every(Operation, household_id))
     found = ledger.check(journals)
-    found.extend(_operations_against_journals(operations, journals))
+    found.extend(_operations_against_journals(operations, journals, _at_the_shop(tx, household_id)))
     found.extend(_captures_against_approvals(tx, household_id, operations))
     for methods in _by_account(tx, providers, household_id):
         found.extend(_against_provider(tx, providers, methods, operations))
@@ -60,9 +60,12 @@ def _unbalanced(entry: JournalEntry, left: dict[str, int]) -> ledger.Difference:
 
 
 def _operations_against_journals(
-    operations: list[Operation], journals: list[ledger.Journal]
+    operations: list[Operation], journals: list[ledger.Journal], at_the_shop: set[str]
 ) -> Iterator[ledger.Difference]:
-    """Every capture and refund that took effect has its one journal of that amount, and no journal is without one."""
+    """Every capture and refund that took effect has its one journal of that amount, and no journal is without one.
+
+    `at_the_shop`: the attempts whose money the merchant takes itself; of them there is no journal.
+    """
     booked: dict[tuple[str, ledger.JournalKind], int] = {}
     for journal in journals:
         if journal.kind in JOURNAL_OF_KIND.values():
@@ -70,7 +73,7 @@ def _operations_against_journals(
             booked[journal.reference, journal.kind] = debits
     for operation in operations:
         kind = JOURNAL_OF_KIND.get(operation.kind)
-        if kind is None or operation.state is not OperationState.SUCCEEDED:
+        if kind is None or operation.state is not OperationState.SUCCEEDED or operation.attempt_id in at_the_shop:
             continue
         amount = booked.pop((operation.id, kind), None)
         wanted = Money(operation.amount_minor, operation.currency)
@@ -81,6 +84,11 @@ def _operations_against_journals(
             yield ledger.Difference(operation.id, f"a {kind} of {wanted} took effect, the ledger has {booked_amount}")
     for reference, kind in booked:
         yield ledger.Difference(reference, f"a {kind} journal without an operation that took effect")
+
+
+def _at_the_shop(tx: Transaction, household_id: str) -> set[str]:
+    methods = frozenset(one.id for one in tx.find(PaymentMethod, household_id, funding=Funding.MERCHANT))
+    return {one.id for one in tx.every(Attempt, household_id, payment_method_id=methods)}
 
 
 def _captures_against_approvals(
@@ -146,7 +154,7 @@ def _movements(
             amount_minor = left[one.attempt_id] if one.attempt_id in holding else 0
         if one.kind is not OperationKind.VOID and amount_minor > 0:
             yield adapter.Movement(one.id, adapter.OperationKind(one.kind.value), Money(amount_minor, one.currency))
-    if method.adapter == STORED_BALANCE:
+    if method.funding is Funding.BALANCE:
         for journal in journals_of(tx, method.household_id):
             if journal.kind is ledger.JournalKind.TOP_UP:
                 amount = max(one.amount for one in journal.postings)

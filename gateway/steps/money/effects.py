@@ -9,6 +9,7 @@ from gateway.domain.order import OPEN_ORDER_STATES, Order, OrderState, Shipment
 from gateway.domain.payment import (
     Attempt,
     AttemptState,
+    Funding,
     MethodState,
     Operation,
     OperationKind,
@@ -18,13 +19,11 @@ from gateway.domain.payment import (
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.goods.plans import drop_plans
 from gateway.steps.messages import tell
-from gateway.steps.money.accounts import clearing_of, payable_of
 from gateway.steps.money.attempts import captured_minor, end_held
 from gateway.steps.money.billing import to_bill, unpaid
-from gateway.steps.money.books import post
+from gateway.steps.money.journals import book_capture, book_refund
 from gateway.steps.money.undecided import for_review
 from gateway.steps.ports import Transaction
-from payments import ledger
 from payments.adapter import Authorized, Captured, Refunded, Voided
 from payments.money import Money
 
@@ -132,13 +131,7 @@ def watch_hold(tx: Transaction, attempt: Attempt, expires_us: int, now_us: int) 
 
 def _captured(tx: Transaction, operation: Operation, now_us: int) -> None:
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
-    journals = ledger.capture(
-        operation.id,
-        clearing_of(tx, attempt),
-        payable_of(tx, attempt),
-        Money(operation.amount_minor, operation.currency),
-    )
-    post(tx, operation.household_id, journals, memo="captured at shipment", at_us=now_us)
+    book_capture(tx, operation, at_us=now_us)
     shipment = tx.get(Shipment, operation.household_id, operation.subject_id)
     if attempt.captures_once or captured_minor(tx, attempt) == attempt.amount_minor:
         end_held(tx, attempt, AttemptState.CAPTURED, reference=attempt.id, note="", now_us=now_us)
@@ -159,9 +152,10 @@ def _voided(tx: Transaction, operation: Operation, now_us: int) -> None:
 def _refunded(tx: Transaction, operation: Operation, now_us: int) -> None:
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
     amount = Money(operation.amount_minor, operation.currency)
-    journal = ledger.refund(operation.id, clearing_of(tx, attempt), payable_of(tx, attempt), amount)
-    post(tx, operation.household_id, [journal], memo="refunded", at_us=now_us)
-    tell(tx, operation.household_id, "refunded", f"{amount} came back to you.", f"payments/{attempt.id}", now_us)
+    book_refund(tx, operation, at_us=now_us)
+    method = tx.get(PaymentMethod, attempt.household_id, attempt.payment_method_id)
+    text = f"The shop gives you {amount} back." if method.funding is Funding.MERCHANT else f"{amount} came back to you."
+    tell(tx, operation.household_id, "refunded", text, f"payments/{attempt.id}", now_us)
 
 
 def _is_standing(tx: Transaction, attempt: Attempt) -> bool:

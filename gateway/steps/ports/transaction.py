@@ -78,6 +78,10 @@ class Transaction(Protocol):
         """Return how many such entities there are, without reading them; compared as in `find`."""
         ...
 
+    def settled_minor(self, household_id: str, kind: str, owner: str, currency: str) -> int:
+        """Return what one ledger account holds in journals that are not pending: minor units, debit positive."""
+        ...
+
     def every(
         self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]
     ) -> Iterator[Entity]:

@@ -18,6 +18,7 @@ class PaymentMethodRow(Owned, table=True):
     created_us: int = big()
     note: str = ""
     named: bool = True
+    funding: str
 
 
 class MandateRow(Owned, table=True):

@@ -11,6 +11,7 @@ from gateway.domain.household import Household, Member
 from gateway.domain.payment import (
     Attempt,
     AttemptState,
+    Funding,
     Operation,
 )
 from gateway.domain.replenishment import Forecast, Plan
@@ -132,6 +133,8 @@ def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> Paymen
 
 
 def _headline(payment: PaymentRow) -> str:
+    if payment.funding is Funding.MERCHANT and payment.captured_minor:
+        return f"{payment.captured} was debited by {payment.merchant} itself, and this is why"
     if payment.refunded_minor:
         return f"{payment.captured} was debited, {payment.refunded} given back, and this is why"
     if payment.captured_minor:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.domain.household import Household
-from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
+from gateway.domain.payment import Funding, Mandate, MandateState, MethodState, PaymentMethod
 from gateway.domain.records import MerchantAccount
 from gateway.domain.stock import Supply
 from gateway.steps.ports import Transaction
@@ -77,6 +77,7 @@ class MethodRow:
     id: str
     label: str
     adapter: str
+    funding: Funding
     currency: str
     state: MethodState
     words: str
@@ -124,6 +125,7 @@ def method_rows(tx: Transaction, household_id: str, mandates: tuple[MandateRow, 
             id=method.id,
             label=method.label,
             adapter=method.adapter,
+            funding=method.funding,
             currency=method.currency,
             state=method.state,
             words=METHOD_WORDS[method.state],

@@ -8,6 +8,7 @@ from gateway.domain.order import Order
 from gateway.domain.payment import (
     Attempt,
     AttemptState,
+    Funding,
     Operation,
     OperationKind,
     OperationState,
@@ -32,6 +33,12 @@ ATTEMPT_WORDS = {
     AttemptState.REPLACED: "Debited in part, the rest by a later payment",
     AttemptState.MANUAL_REVIEW: "Looked at by a person",
 }
+BY_THE_SHOP_WORDS = ATTEMPT_WORDS | {
+    AttemptState.AUTHORIZED: "Allowed; the shop debits it itself",
+    AttemptState.CAPTURE_PENDING: "Being debited by the shop itself",
+    AttemptState.CAPTURED: "Debited by the shop itself",
+    AttemptState.VOIDED: "Taken back, nothing debited",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,7 @@ class PaymentRow:
     order_id: str | None
     merchant: str
     method: str
+    funding: Funding
     state: AttemptState
     words: str
     currency: str
@@ -71,15 +79,18 @@ def payment_row(tx: Transaction, attempt: Attempt) -> PaymentRow:
     captured = sum(one.amount_minor for one in done if one.kind is OperationKind.CAPTURE)
     refunded = sum(one.amount_minor for one in done if one.kind is OperationKind.REFUND)
     cart = tx.get(Cart, household_id, attempt.cart_id)
+    method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
+    words = BY_THE_SHOP_WORDS if method.funding is Funding.MERCHANT else ATTEMPT_WORDS
     orders = tx.find(Order, household_id, attempt_id=attempt.id)
     return PaymentRow(
         id=attempt.id,
         cart_id=attempt.cart_id,
         order_id=orders[0].id if orders else None,
         merchant=tx.get(MerchantAccount, household_id, cart.merchant_id).name,
-        method=tx.get(PaymentMethod, household_id, attempt.payment_method_id).label,
+        method=method.label,
+        funding=method.funding,
         state=attempt.state,
-        words=ATTEMPT_WORDS[attempt.state],
+        words=words[attempt.state],
         currency=attempt.currency,
         amount_minor=attempt.amount_minor,
         amount=money(attempt.amount_minor, attempt.currency),

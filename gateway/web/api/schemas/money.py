@@ -4,7 +4,15 @@ from datetime import datetime
 
 from pydantic import Field
 
-from gateway.domain.payment import AttemptState, MandateState, MethodState, OperationKind, OperationState, PaymentMethod
+from gateway.domain.payment import (
+    AttemptState,
+    Funding,
+    MandateState,
+    MethodState,
+    OperationKind,
+    OperationState,
+    PaymentMethod,
+)
 from gateway.web.api.schemas.common import (
     Amount,
     Answer,
@@ -26,6 +34,7 @@ class PaymentBody(Answer):
     state: AttemptState
     merchant: str
     method: str
+    funding: Funding = Field(description="merchant: the shop debits it itself, the ledger has nothing of it.")
     amount: Amount
     captured: Amount
     refunded: Amount
@@ -271,6 +280,7 @@ class MethodBody(Answer):
     id: str
     label: str
     adapter: str
+    funding: Funding = Field(description="Who holds what is debited: its provider, this gateway, or the shop itself.")
     currency: str
     state: MethodState
     rank: int = Field(description="The lowest active rank is debited unless another is named.")
@@ -283,6 +293,7 @@ class MethodBody(Answer):
             id=row.id,
             label=row.label,
             adapter=row.adapter,
+            funding=row.funding,
             currency=row.currency,
             state=row.state,
             rank=row.rank,
@@ -298,6 +309,7 @@ def _payment(row: PaymentRow) -> dict[str, object]:
         "state": row.state,
         "merchant": row.merchant,
         "method": row.method,
+        "funding": row.funding,
         "amount": amount(row.amount_minor, row.currency),
         "captured": amount(row.captured_minor, row.currency),
         "refunded": amount(row.refunded_minor, row.currency),
