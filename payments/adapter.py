@@ -178,9 +178,10 @@ class ToppedUp:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Accepted and not yet decided: a notice will come, or sync later."""
+    """Accepted and not yet decided: a notice will come, or sync later, where it is known not before `decides_us`."""
 
     provider_ref: str
+    decides_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,20 @@ class Declined:
     kind: DeclineKind
     code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """Captured money that the provider took back since, whole (a direct debit returned, a card dispute lost).
+
+    Only sync says so, of a capture; from then on always. `kind` is what that leaves to be done, as for a decline.
+    """
+
+    provider_ref: str
+    amount: Money
+    code: str
+    message: str
+    kind: DeclineKind = DeclineKind.SOFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +247,12 @@ Outcome: TypeAlias = (
     | RequiresAction
     | Unknown
 )
-SyncOutcome: TypeAlias = Outcome | NotFound
+SyncOutcome: TypeAlias = Outcome | Reversed | NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class SettlementLine:
-    """One capture (positive) or refund (negative) inside a pay-out; `reference` is our operation."""
+    """One capture (positive), or refund or reversal of a capture (negative) inside a pay-out; `reference`: ours."""
 
     reference: str
     amount: Money
@@ -322,8 +337,10 @@ class Capabilities:
     replays_5xx: bool  # a key whose first answer was a 5xx answers the same 5xx for ever
     finality: Literal["final", "reversible"]  # reversible: captured money may be taken back without us
     refund_right_days: int  # the customer's own right to undo a debit
-    prenotify_days: int  # how long before a debit the customer must be told
+    prenotify_days: int  # how long before a debit the customer must be told; the gateway tells, and captures after it
     merchant_debits: bool = False  # the merchant takes the money itself: it never is ours, and no journal has it
+    creditor: str = ""  # who debits, as the customer's statement names them: told with what is announced
+    idle_lapse_days: int | None = None  # a mandate nobody debited by for so long is void; None: never
 
 
 class PaymentAdapter(Protocol):
@@ -379,7 +396,10 @@ class OpenBook(Protocol):
     """What an adapter whose provider shows its whole book can do besides, so that ours can be checked against it."""
 
     def movements(self, method_token: str) -> tuple[Movement, ...]:
-        """Every open hold (authorize), capture, refund and top-up of one customer; may raise OutcomeUnknown."""
+        """Every open hold (authorize), capture not taken back, refund and top-up of one customer.
+
+        May raise OutcomeUnknown.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gateway.domain.payment import PaymentMethod
@@ -28,6 +28,7 @@ from payments.adapter import (
     Refund,
     Refunded,
     RequiresAction,
+    Reversed,
     RevokeMandate,
     Settlement,
     SetupMandate,
@@ -76,6 +77,23 @@ class Hold:
         return 0 if self.voided else self.amount.amount_minor - self.captured_minor
 
 
+CAPABILITIES = Capabilities(
+    title="Sandbox bank",
+    account=AccountPrompt("Account at the bank", "The name the bank gave you."),
+    currencies=None,
+    manual_capture=True,
+    partial_capture=True,
+    multiple_captures=True,
+    void=True,
+    lookup_by_reference=True,
+    idempotency_window_s=None,
+    replays_5xx=False,
+    finality="final",
+    refund_right_days=0,
+    prenotify_days=0,
+)
+
+
 @dataclass
 class FakeBank:
     """An adapter and the bank behind it. `faults` holds, for each kind, what the next calls meet."""
@@ -84,6 +102,7 @@ class FakeBank:
     """Called before and after each effect: where a test lets the gateway crash."""
     faults: defaultdict[OperationKind, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     now_us: Callable[[], int] = lambda: 0
+    can: Capabilities = CAPABILITIES
     hold_us: int | None = None
     """How long it holds money; None: for ever."""
     captures_once: bool = False
@@ -92,6 +111,8 @@ class FakeBank:
     """Whether customers choose the account on the bank's own page: `decide` lets them say yes, `refuse` no."""
     merchant_debits: bool = False
     """It only passes the merchants' own debits on."""
+    decides_us: int | None = None
+    """When it says that it will have decided what is pending."""
     mandates: dict[str, Money] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     captures: dict[str, tuple[str, Money]] = field(default_factory=dict)
@@ -106,20 +127,10 @@ class FakeBank:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(
-            title="Sandbox bank",
+        return replace(
+            self.can,
             account=HostedPage("You choose the account at the bank.") if self.hosted else PROMPT,
-            currencies=None,
-            manual_capture=True,
-            partial_capture=True,
             multiple_captures=not self.captures_once,
-            void=True,
-            lookup_by_reference=True,
-            idempotency_window_s=None,
-            replays_5xx=False,
-            finality="final",
-            refund_right_days=0,
-            prenotify_days=0,
             merchant_debits=self.merchant_debits,
         )
 
@@ -150,6 +161,11 @@ class FakeBank:
             for key in self._waiting:
                 self.answers[key] = Declined(DeclineKind.SOFT, "customer_refused", "You said no at the bank.")
             self._waiting.clear()
+
+    def take_back(self, reference: str, kind: DeclineKind = DeclineKind.SOFT) -> None:
+        """Return a capture to the customer, as a bank does weeks after a direct debit."""
+        _, amount = self.captures.pop(reference)
+        self.answers[reference] = Reversed(f"capture:{reference}", amount, "MD06", "The customer asked for it.", kind)
 
     def let_lapse(self, *, at_once: bool = False) -> None:
         """Let holds end whose time is over, or all of them, whatever was said."""
@@ -231,7 +247,10 @@ class FakeBank:
 
     def refund(self, request: Refund) -> Outcome:
         def effect() -> Outcome:
-            _, captured = self.captures[request.capture_ref.removeprefix("capture:")]
+            reference = request.capture_ref.removeprefix("capture:")
+            if isinstance(self.answers[reference], Reversed):
+                raise InvalidRequest("taken_back", "it was taken back already")
+            _, captured = self.captures[reference]
             back = sum(amount.amount_minor for of, amount in self.refunds.values() if of == request.capture_ref)
             if back + request.amount.amount_minor > captured.amount_minor:
                 raise InvalidRequest("too_much", "more than was captured")
@@ -245,7 +264,7 @@ class FakeBank:
         with self._lock:
             if request.reference in self.answers:
                 return self.answers[request.reference]
-            return Pending("later") if request.reference in self._waiting else NotFound()
+            return Pending("later", self.decides_us) if request.reference in self._waiting else NotFound()
 
     def list_settlements(self, since_us: int) -> tuple[Settlement, ...]:
         return tuple(one for one in self.settlements if one.settled_at_us >= since_us)
@@ -262,7 +281,7 @@ class FakeBank:
         rows = [
             Movement(hold.reference, OperationKind.AUTHORIZE, Money(hold.left_minor, hold.amount.currency))
             for hold in self.holds.values()
-            if hold.left_minor
+            if hold.left_minor and self.can.manual_capture
         ]
         rows += [Movement(ref, OperationKind.CAPTURE, amount) for ref, (_, amount) in self.captures.items()]
         rows += [Movement(ref, OperationKind.REFUND, amount) for ref, (_, amount) in self.refunds.items()]
@@ -291,6 +310,7 @@ class FakeBank:
             raise OutcomeUnknown("500")
         if fault in {"pending", "step_up"}:
             self._waiting[request.key] = effect
+            return SAID[fault] if fault == "step_up" else Pending("later", self.decides_us)
         if fault == "delayed":
             self._underway.append((request.key, effect))
         if fault == "invalid":
@@ -309,7 +329,6 @@ DECLINES: dict[Fault | None, Outcome] = {
 }
 
 SAID: dict[Fault | None, Outcome] = {
-    "pending": Pending("later"),
     "step_up": RequiresAction("later", "https://bank.example/confirm"),
     "lost": Unknown("timed out"),
     "delayed": Unknown("timed out"),

@@ -160,6 +160,8 @@ class Shipment:
     """One parcel. `amount_minor` is what it is billed at: its goods, and the delivery fee on the first.
 
     `missing_minor`: the part of it that was known never to come before it was billed, and is not billed.
+    Where the scheme wants a debit announced: `announced_minor` was, to be debited from `debit_from_us` on, by the
+    attempt `announced_for`.
     """
 
     id: str
@@ -172,6 +174,9 @@ class Shipment:
     shipped_us: int
     delivered_us: int | None
     missing_minor: int = 0
+    announced_minor: int = 0
+    announced_for: str = ""
+    debit_from_us: int | None = None
 
     @property
     def owed_minor(self) -> int:

@@ -113,7 +113,8 @@ class Reservation:
 class AttemptState(StrEnum):
     """The field's terms for one try to pay; it begins unknown, for it is written before the provider is asked.
 
-    Expired: the hold lapsed before anything was captured. Replaced: a part was captured, a later try pays the rest.
+    Expired: the hold lapsed before anything was captured. Reversed: its provider took back all that was captured.
+    Replaced: a later try pays what this one did not, or what was taken back of it.
     """
 
     UNKNOWN = "unknown"
@@ -125,6 +126,7 @@ class AttemptState(StrEnum):
     DECLINED = "declined"
     EXPIRED = "expired"
     REPLACED = "replaced"
+    REVERSED = "reversed"
     MANUAL_REVIEW = "manual_review"
 
 
@@ -135,6 +137,7 @@ LIVE_ATTEMPT_STATES = frozenset(
         AttemptState.AUTHORIZED,
         AttemptState.CAPTURE_PENDING,
         AttemptState.CAPTURED,
+        AttemptState.REVERSED,
         AttemptState.MANUAL_REVIEW,
     }
 )
@@ -176,6 +179,7 @@ class OperationState(StrEnum):
     """Created is written before the call, unknown from the call until the outcome is known.
 
     Declined: the provider decided against it. Failed: it did nothing, for the request was wrong or never came to it.
+    Reversed: a capture that had taken effect and that the provider took back since (a debit returned, a dispute).
     """
 
     CREATED = "created"
@@ -184,6 +188,7 @@ class OperationState(StrEnum):
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
     FAILED = "failed"
+    REVERSED = "reversed"
     MANUAL_REVIEW = "manual_review"
 
 
@@ -196,7 +201,7 @@ class Operation:
 
     `subject_id`: the shipment that a capture bills or a refund gives back (perhaps with /cause), the cart of an
     authorize, the attempt of a void. `note` is the provider's last answer in words, `answered_us` when it came.
-    `settled_ref` is the pay-out that brought it, empty before.
+    `settled_ref` is the pay-out that brought it, `reversed_ref` the one that took it back; empty before.
     """
 
     id: str
@@ -215,6 +220,7 @@ class Operation:
     syncs: int
     answered_us: int | None = None
     settled_ref: str = ""
+    reversed_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

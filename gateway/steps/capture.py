@@ -16,8 +16,16 @@ from gateway.domain.payment import (
 from gateway.domain.records import HouseholdItem
 from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
 from gateway.steps.messages import tell
+from gateway.steps.money.announce import debit_from_us
 from gateway.steps.money.attempts import HOLDING
-from gateway.steps.money.billing import NOT_COUNTED, captures_of, operations_for, uncaptured_minor, undebited_minor
+from gateway.steps.money.billing import (
+    NOT_COUNTED,
+    captures_of,
+    is_taken_back,
+    operations_for,
+    uncaptured_minor,
+    undebited_minor,
+)
 from gateway.steps.money.calls import call_provider
 from gateway.steps.money.operations import begin_operation, send_again
 from gateway.steps.money.outcomes import settle_operation
@@ -78,7 +86,8 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
             operation = send_again(tx, one, capabilities, now_us=now_us, wall_us=wall_us)
     is_repeat = operation is not None
     if all(one.state in NOT_COUNTED for one in mine):
-        operation = _begin(tx, order, attempt, shipment, operations, now_us=now_us, wall_us=wall_us)
+        amount_minor = _to_debit_minor(tx, order, attempt, shipment, operations, now_us)
+        operation = _begin(tx, attempt, shipment, method, services, amount_minor)
     if operation is None:
         return None
     authorization_ref = next(
@@ -91,37 +100,46 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     return _Prepared(operation, is_repeat, method, authorization_ref)
 
 
-def _begin(
-    tx: Transaction,
-    order: Order,
-    attempt: Attempt,
-    shipment: Shipment,
-    operations: list[Operation],
-    *,
-    now_us: int,
-    wall_us: int,
-) -> Operation | None:
-    """Write the capture of one shipment; None while nothing may be debited, or nothing is left of the order's total."""
-    is_given_back = any(
-        one.attempt_id == attempt.id and one.kind is OperationKind.VOID and one.state not in NOT_COUNTED
-        for one in operations
-    )
-    if is_given_back or attempt.state not in {*HOLDING, AttemptState.CAPTURED}:
+def _to_debit_minor(
+    tx: Transaction, order: Order, attempt: Attempt, shipment: Shipment, operations: list[Operation], now_us: int
+) -> int:
+    """Return what one shipment is to be debited at; 0 while nothing may be, or nothing is left of the order's total."""
+    mine = [one for one in operations if one.attempt_id == attempt.id]
+    is_given_back = any(one.kind is OperationKind.VOID and one.state not in NOT_COUNTED for one in mine)
+    if is_given_back or attempt.state not in {*HOLDING, AttemptState.CAPTURED} or is_taken_back(mine, shipment):
         # Looked into by a person, or nothing is held: observe, or the next hold, asks for this one again.
-        return None
+        return 0
     if attempt.captures_once and captures_of(attempt, operations):
         # The one capture ends the hold: once it is known, the rest is held anew, and that asks for this one again.
         if attempt.state is AttemptState.CAPTURED:
             renewal = f"{order.id}/{attempt.payment_method_id}"
             tx.enqueue("renew", shipment.household_id, renewal, due_us=now_us)
-        return None
+        return 0
     left_minor = min(uncaptured_minor(attempt, operations), undebited_minor(order, operations))
     amount_minor = min(shipment.owed_minor, left_minor)
     if amount_minor < shipment.owed_minor:
         text = "The shop billed more than was ordered; nothing beyond what you approved was debited."
         tell(tx, shipment.household_id, "over_billed", text, f"orders/{shipment.order_id}", now_us)
-    if amount_minor <= 0:
+    return max(0, amount_minor)
+
+
+def _begin(
+    tx: Transaction, attempt: Attempt, shipment: Shipment, method: PaymentMethod, services: Services, amount_minor: int
+) -> Operation | None:
+    """Write the capture of one shipment; None where there is nothing to debit, or the customer must be told before."""
+    if amount_minor == 0:
+        return None
+    now_us, capabilities = services.clock.now_us(), services.providers.open(method.adapter).capabilities
+    from_us = debit_from_us(tx, attempt, shipment, amount_minor, capabilities, now_us)
+    if from_us > now_us:
+        tx.enqueue("capture", shipment.household_id, shipment.id, due_us=from_us)
         return None
     return begin_operation(
-        tx, attempt, OperationKind.CAPTURE, shipment.id, amount_minor, now_us=now_us, sent_wall_us=wall_us
+        tx,
+        attempt,
+        OperationKind.CAPTURE,
+        shipment.id,
+        amount_minor,
+        now_us=now_us,
+        sent_wall_us=services.clock.wall_us(),
     )

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from gateway.domain.order import ORDER_PREFIX, Order, OrderState
-from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Mandate, Operation, OperationState
+from gateway.domain.payment import Mandate, Operation
 from gateway.domain.records import MerchantAccount, Notice, NoticeState, WorkItem
+from gateway.steps.money.operations import may_still_change
 from gateway.steps.money.permissions import WAITING, ask_again
 from gateway.steps.ports import MerchantRefused, Services, Transaction
 from payments.errors import NoticeRejected
@@ -64,7 +65,7 @@ def _hint(tx: Transaction, received: Notice, reference: str, now_us: int) -> boo
     """Leave a row to look the reference up; False when we do not know it."""
     if received.source == "payment":
         for operation in tx.find(Operation, None, id=reference):
-            if operation.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}:
+            if may_still_change(operation):
                 tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us)
             return True
         return _hint_at_mandate(tx, reference, now_us)

@@ -4,6 +4,7 @@ from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
     Attempt,
     Operation,
+    OperationState,
     PaymentMethod,
 )
 from gateway.domain.records import HouseholdItem
@@ -11,6 +12,7 @@ from gateway.steps.money.calls import call_provider
 from gateway.steps.money.operations import send_again
 from gateway.steps.money.outcomes import settle_operation
 from gateway.steps.money.refunds import capture_behind
+from gateway.steps.money.reversals import call_off
 from gateway.steps.ports import Services
 from payments import adapter
 from payments.money import Money
@@ -25,6 +27,11 @@ def refund(item: HouseholdItem, services: Services) -> None:
         if operation.state not in UNCLOSED_OPERATION_STATES:
             tx.complete(item)
             return
+        captured = capture_behind(tx, operation)
+        if captured.state is OperationState.REVERSED:
+            call_off(tx, operation, now_us)
+            tx.complete(item)
+            return
         attempt = tx.get(Attempt, household_id, operation.attempt_id)
         method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
         capabilities = services.providers.open(method.adapter).capabilities
@@ -33,7 +40,6 @@ def refund(item: HouseholdItem, services: Services) -> None:
             tx.complete(item)
             return
         is_repeat, operation = operation.sent_wall_us is not None, again
-        captured = capture_behind(tx, operation)
     provider = services.providers.open(method.adapter)
     request = adapter.Refund(
         key=operation.id,

@@ -28,6 +28,7 @@ ENDED_ATTEMPTS = frozenset(
         AttemptState.DECLINED,
         AttemptState.EXPIRED,
         AttemptState.REPLACED,
+        AttemptState.REVERSED,
         AttemptState.MANUAL_REVIEW,
     }
 )

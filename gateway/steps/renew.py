@@ -98,7 +98,7 @@ def _hold_anew(
         more = " Pay again on its page, with another account."
         tell(tx, order.household_id, "payment_due", text + more, f"orders/{order.id}", now_us)
         return
-    if ended.state is AttemptState.CAPTURED:
+    if ended.state in {AttemptState.CAPTURED, AttemptState.REVERSED}:
         tx.save(replace(ended, state=AttemptState.REPLACED))
     tx.save(mandate)  # the row lock under which limits are counted
     approval = tx.get(Approval, order.household_id, ended.approval_id)

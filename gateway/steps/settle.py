@@ -21,11 +21,13 @@ def settle(item: WorkItem, services: Services) -> None:
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         since_us = tx.cursor(cursor)
-    settlements = services.providers.open(adapter).list_settlements(since_us)
+    provider = services.providers.open(adapter)
+    settlements = provider.list_settlements(since_us)
+    reversible = provider.capabilities.finality == "reversible"
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         for settlement in settlements:
-            book_settlement(tx, adapter, settlement, now_us)
+            book_settlement(tx, adapter, settlement, now_us, reversible=reversible)
             tx.move_cursor(cursor, settlement.settled_at_us)
         _pay_from_balances(tx, adapter, now_us)
         more = len(settlements) >= PAGE and settlements[-1].settled_at_us > since_us

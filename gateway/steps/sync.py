@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from gateway.domain.order import ORDER_PREFIX, Order, OrderState
-from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Mandate, Operation, OperationState, PaymentMethod
+from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod
 from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.messages import tell
-from gateway.steps.money.operations import key_is_known, may_send_again
+from gateway.steps.money.operations import key_is_known, may_send_again, may_still_change
 from gateway.steps.money.outcomes import settle_operation
 from gateway.steps.money.permissions import MANDATE_PREFIX, settle_set_up
 from gateway.steps.money.undecided import SYNC_AFTER_S
@@ -32,7 +32,7 @@ def _sync_operation(item: HouseholdItem, services: Services) -> None:
     with services.unit_of_work.begin() as tx:
         tx.hold(item)
         operation = tx.get(Operation, household_id, item.subject_id)
-        if operation.state not in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}:
+        if not may_still_change(operation):
             tx.complete(item)
             return
         operation = replace(operation, syncs=operation.syncs + 1)

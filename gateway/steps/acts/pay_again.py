@@ -16,7 +16,7 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import Act
 from gateway.steps.money.attempts import HOLDING, has_lapsed
-from gateway.steps.money.billing import operations_for, to_bill, unpaid
+from gateway.steps.money.billing import is_taken_back, operations_for, to_bill, unpaid
 from gateway.steps.money.mandates import permission
 from gateway.steps.ports import Transaction
 
@@ -54,9 +54,11 @@ def pay_again(tx: Transaction, order: Order, method_id: str | None, *, by: str, 
             at_us=now_us,
         )
     )
+    shipments, operations = [*to_bill(tx, attempt), *unpaid(tx, attempt)], operations_for(tx, attempt)
     is_held = attempt.state in HOLDING and not has_lapsed(attempt, now_us)
-    if is_held and mandate.payment_method_id == attempt.payment_method_id:
-        for shipment in [*to_bill(tx, attempt), *unpaid(tx, attempt)]:
+    needs_new_hold = any(is_taken_back(operations, shipment) for shipment in shipments)
+    if is_held and not needs_new_hold and mandate.payment_method_id == attempt.payment_method_id:
+        for shipment in shipments:
             tx.enqueue("capture", order.household_id, shipment.id, due_us=now_us)
         return order
     method = tx.get(PaymentMethod, order.household_id, mandate.payment_method_id)

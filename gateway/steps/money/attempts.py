@@ -69,15 +69,13 @@ def begin_attempt(
 
 
 def captured_minor(tx: Transaction, attempt: Attempt) -> int:
-    """Return the sum of the attempt's captures that took effect."""
-    captures = tx.find(
-        Operation,
-        attempt.household_id,
-        attempt_id=attempt.id,
-        kind=OperationKind.CAPTURE,
-        state=OperationState.SUCCEEDED,
-    )
-    return sum(capture.amount_minor for capture in captures)
+    """Return the sum of the attempt's captures that took effect: what is gone from its hold."""
+    return _sum(tx, attempt, OperationState.SUCCEEDED) + _sum(tx, attempt, OperationState.REVERSED)
+
+
+def kept_minor(tx: Transaction, attempt: Attempt) -> int:
+    """Return the sum of the attempt's captures that took effect and were not taken back since."""
+    return _sum(tx, attempt, OperationState.SUCCEEDED)
 
 
 def has_lapsed(attempt: Attempt, now_us: int) -> bool:
@@ -92,14 +90,26 @@ def end_held(
 
     `reference` names the journal that takes the rest of the hold back.
     """
-    captured = captured_minor(tx, attempt)
+    captured, kept = captured_minor(tx, attempt), kept_minor(tx, attempt)
     rest_minor = attempt.amount_minor - captured
     book_release(tx, attempt, rest_minor, reference=reference, memo=f"hold released: {unused}", at_us=now_us)
-    ended = replace(attempt, state=AttemptState.CAPTURED if captured else unused, note=note)
+    if captured:
+        unused = AttemptState.CAPTURED if kept else AttemptState.REVERSED
+    ended = replace(attempt, state=unused, note=note)
     tx.save(ended)
+    use_of_limit(tx, ended, kept)
+    return ended
+
+
+def use_of_limit(tx: Transaction, attempt: Attempt, kept: int) -> None:
+    """Count what an ended try kept against its mandate's limit, and free the rest."""
     reservation = tx.seek(Reservation, attempt.household_id, attempt.id)
-    if reservation is not None and captured:
-        tx.save(replace(reservation, state=ReservationState.USED, amount_minor=captured))
+    if reservation is not None and kept:
+        tx.save(replace(reservation, state=ReservationState.USED, amount_minor=kept))
     elif reservation is not None:
         tx.save(replace(reservation, state=ReservationState.FREED))
-    return ended
+
+
+def _sum(tx: Transaction, attempt: Attempt, state: OperationState) -> int:
+    captures = tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.CAPTURE, state=state)
+    return sum(capture.amount_minor for capture in captures)

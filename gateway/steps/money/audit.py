@@ -28,8 +28,16 @@ HELD_BY = {OperationKind.AUTHORIZE: 1, OperationKind.CAPTURE: -1, OperationKind.
 
 # Of these the provider holds nothing: it was given back, captured whole, or lapsed.
 NOTHING_HELD = frozenset(
-    {AttemptState.VOIDED, AttemptState.DECLINED, AttemptState.EXPIRED, AttemptState.REPLACED, AttemptState.CAPTURED}
+    {
+        AttemptState.VOIDED,
+        AttemptState.DECLINED,
+        AttemptState.EXPIRED,
+        AttemptState.REPLACED,
+        AttemptState.CAPTURED,
+        AttemptState.REVERSED,
+    }
 )
+TOOK_EFFECT = frozenset({OperationState.SUCCEEDED, OperationState.REVERSED})
 
 
 def audit(tx: Transaction, providers: PaymentProviders, household_id: str) -> list[ledger.Difference]:
@@ -68,20 +76,18 @@ def _operations_against_journals(
     """
     booked: dict[tuple[str, ledger.JournalKind], int] = {}
     for journal in journals:
-        if journal.kind in JOURNAL_OF_KIND.values():
+        if journal.kind in {*JOURNAL_OF_KIND.values(), ledger.JournalKind.REVERSAL}:
             debits = sum(one.amount.amount_minor for one in journal.postings if one.amount.amount_minor > 0)
             booked[journal.reference, journal.kind] = debits
     for operation in operations:
-        kind = JOURNAL_OF_KIND.get(operation.kind)
-        if kind is None or operation.state is not OperationState.SUCCEEDED or operation.attempt_id in at_the_shop:
-            continue
-        amount = booked.pop((operation.id, kind), None)
-        wanted = Money(operation.amount_minor, operation.currency)
-        if amount is None:
-            yield ledger.Difference(operation.id, f"a {kind} of {wanted} took effect and has no journal")
-        elif amount != operation.amount_minor:
-            booked_amount = Money(amount, operation.currency)
-            yield ledger.Difference(operation.id, f"a {kind} of {wanted} took effect, the ledger has {booked_amount}")
+        for kind in _journals_wanted(operation, at_the_shop):
+            amount = booked.pop((operation.id, kind), None)
+            wanted = Money(operation.amount_minor, operation.currency)
+            if amount is None:
+                yield ledger.Difference(operation.id, f"a {kind} of {wanted} took effect and has no journal")
+            elif amount != operation.amount_minor:
+                has = Money(amount, operation.currency)
+                yield ledger.Difference(operation.id, f"a {kind} of {wanted} took effect, the ledger has {has}")
     for reference, kind in booked:
         yield ledger.Difference(reference, f"a {kind} journal without an operation that took effect")
 
@@ -91,19 +97,29 @@ def _at_the_shop(tx: Transaction, household_id: str) -> set[str]:
     return {one.id for one in tx.every(Attempt, household_id, payment_method_id=methods)}
 
 
+def _journals_wanted(operation: Operation, at_the_shop: set[str]) -> list[ledger.JournalKind]:
+    kind = JOURNAL_OF_KIND.get(operation.kind)
+    if kind is None or operation.state not in TOOK_EFFECT or operation.attempt_id in at_the_shop:
+        return []
+    return [kind, ledger.JournalKind.REVERSAL] if operation.state is OperationState.REVERSED else [kind]
+
+
 def _captures_against_approvals(
     tx: Transaction, household_id: str, operations: list[Operation]
 ) -> Iterator[ledger.Difference]:
     """What was captured never exceeds what was approved, what was refunded never what was captured."""
     sums: defaultdict[tuple[str, OperationKind], int] = defaultdict(int)
+    taken_back: defaultdict[str, int] = defaultdict(int)
     for operation in operations:
-        if operation.state is OperationState.SUCCEEDED:
+        if operation.state in TOOK_EFFECT:
             sums[operation.attempt_id, operation.kind] += operation.amount_minor
+        if operation.state is OperationState.REVERSED:
+            taken_back[operation.attempt_id] += operation.amount_minor
     approved = {one.id: one.amount_minor for one in tx.every(Approval, household_id)}
     by_approval: defaultdict[str, int] = defaultdict(int)
     for attempt in tx.every(Attempt, household_id):
-        by_approval[attempt.approval_id] += sums[attempt.id, OperationKind.CAPTURE]
         captured = sums[attempt.id, OperationKind.CAPTURE]
+        by_approval[attempt.approval_id] += captured - taken_back[attempt.id]
         if captured > attempt.amount_minor:
             yield ledger.Difference(attempt.id, f"captured {captured} of {attempt.amount_minor} approved")
         if sums[attempt.id, OperationKind.REFUND] > captured:
@@ -131,6 +147,8 @@ def _against_provider(
     touched = {one.attempt_id for one in mine if one.id in undecided}
     skip = undecided | {one.id for one in mine if one.attempt_id in touched and one.kind is OperationKind.AUTHORIZE}
     holding = {attempt_id for attempt_id, state in attempts.items() if state not in NOTHING_HELD}
+    if not provider.capabilities.manual_capture:  # its holds are only remembered
+        skip |= {one.id for one in mine if one.kind is OperationKind.AUTHORIZE}
     ours = [movement for movement in _movements(tx, method, mine, holding) if movement.reference not in skip]
     theirs = [
         movement
@@ -144,11 +162,13 @@ def _movements(
     tx: Transaction, method: PaymentMethod, operations: list[Operation], holding: set[str]
 ) -> Iterator[adapter.Movement]:
     """Yield what should stand in the provider's book: what is still held, captured, refunded and topped up."""
-    done = [one for one in operations if one.state is OperationState.SUCCEEDED]
     left: defaultdict[str, int] = defaultdict(int)
-    for one in done:
-        left[one.attempt_id] += HELD_BY[one.kind] * one.amount_minor
-    for one in done:
+    for one in operations:
+        if one.state in TOOK_EFFECT:
+            left[one.attempt_id] += HELD_BY[one.kind] * one.amount_minor
+    for one in operations:
+        if one.state is not OperationState.SUCCEEDED:
+            continue
         amount_minor = one.amount_minor
         if one.kind is OperationKind.AUTHORIZE:
             amount_minor = left[one.attempt_id] if one.attempt_id in holding else 0

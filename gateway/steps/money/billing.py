@@ -6,14 +6,15 @@ from gateway.domain.order import Order, OrderLine, Shipment
 from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
 from gateway.steps.ports import Transaction
 
-NOT_COUNTED = frozenset({OperationState.DECLINED, OperationState.FAILED})
+NEVER_MOVED = frozenset({OperationState.DECLINED, OperationState.FAILED})
+NOT_COUNTED = NEVER_MOVED | {OperationState.REVERSED}
 
 
 class Billing(StrEnum):
     """Where the billing of a parcel stands while nothing was captured for it."""
 
     TO_COME = "to_come"  # not yet asked for, or its outcome is not known yet
-    DECLINED = "declined"
+    DECLINED = "declined"  # asked for, and refused or taken back since
     NOT_OWED = "not_owed"  # nothing of it will come, which was known before it was billed
     NOTHING_LEFT = "nothing_left"  # other parcels took all that was approved and ordered
 
@@ -47,7 +48,7 @@ def billing_of(order: Order, attempt: Attempt, operations: list[Operation], ship
 def undebited_minor(order: Order, operations: list[Operation]) -> int:
     """Return what may still be debited for an order: its total, which no bill of the shop's and no new try can raise.
 
-    The total is at most what was approved. All captures of the cart's tries count that were not refused.
+    The total is at most what was approved. All captures of the cart's tries count that were not refused or taken back.
     """
     taken = sum(
         one.amount_minor for one in operations if one.kind is OperationKind.CAPTURE and one.state not in NOT_COUNTED
@@ -56,7 +57,10 @@ def undebited_minor(order: Order, operations: list[Operation]) -> int:
 
 
 def uncaptured_minor(attempt: Attempt, operations: list[Operation]) -> int:
-    """Return what is left of this try's hold: its amount less all its captures that were not refused."""
+    """Return what is left of this try's hold: its amount less all its captures that were not refused.
+
+    What was taken back since does not come back to the hold: it needs a new one.
+    """
     captures = captures_of(attempt, operations)
     if captures and attempt.captures_once:
         return 0
@@ -64,11 +68,11 @@ def uncaptured_minor(attempt: Attempt, operations: list[Operation]) -> int:
 
 
 def captures_of(attempt: Attempt, operations: list[Operation]) -> list[Operation]:
-    """Return this try's captures that were not refused."""
+    """Return this try's captures that were not refused, taken back since or not."""
     return [
         one
         for one in operations
-        if one.attempt_id == attempt.id and one.kind is OperationKind.CAPTURE and one.state not in NOT_COUNTED
+        if one.attempt_id == attempt.id and one.kind is OperationKind.CAPTURE and one.state not in NEVER_MOVED
     ]
 
 
@@ -95,8 +99,16 @@ def unpaid(tx: Transaction, attempt: Attempt) -> list[Shipment]:
     return _standing(tx, attempt, Billing.DECLINED)
 
 
+def is_taken_back(operations: list[Operation], shipment: Shipment) -> bool:
+    """Say whether a capture of the parcel took effect and its provider took it back."""
+    return any(
+        one.kind is OperationKind.CAPTURE and one.subject_id == shipment.id and one.state is OperationState.REVERSED
+        for one in operations
+    )
+
+
 def is_asked(operations: list[Operation], shipment: Shipment) -> bool:
-    """Say whether a capture of the parcel was asked for and was not refused."""
+    """Say whether a capture of the parcel was asked for, and was neither refused nor taken back."""
     return any(
         one.kind is OperationKind.CAPTURE and one.subject_id == shipment.id and one.state not in NOT_COUNTED
         for one in operations

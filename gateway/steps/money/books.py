@@ -8,8 +8,19 @@ from payments import ledger
 from payments.money import Money
 
 
-def post(tx: Transaction, household_id: str, journals: Iterable[ledger.Journal], *, memo: str, at_us: int) -> None:
-    """Write journals into the household's book; a journal that is there already (a repeat) is left as it is."""
+def post(
+    tx: Transaction,
+    household_id: str,
+    journals: Iterable[ledger.Journal],
+    *,
+    memo: str,
+    at_us: int,
+    reverses_id: str | None = None,
+) -> None:
+    """Write journals into the household's book; a journal that is there already (a repeat) is left as it is.
+
+    `reverses_id`: the entry that they take back.
+    """
     for journal in journals:
         if tx.find(JournalEntry, household_id, source_id=journal.reference, kind=journal.kind.value):
             continue
@@ -19,7 +30,7 @@ def post(tx: Transaction, household_id: str, journals: Iterable[ledger.Journal],
             source_id=journal.reference,
             kind=journal.kind.value,
             memo=memo,
-            reverses_id=None,
+            reverses_id=reverses_id,
             pending=journal.pending,
             at_us=at_us,
         )

@@ -4,7 +4,6 @@ from gateway.domain.errors import Invalid
 from payments.adapter import Capabilities
 
 NEEDED = {
-    "manual_capture": "hold an amount",
     "partial_capture": "capture a part of what it holds",
     "void": "give a hold back",
     "lookup_by_reference": "say what became of an operation",

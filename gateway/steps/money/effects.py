@@ -51,12 +51,12 @@ def declined(tx: Transaction, operation: Operation, message: str, now_us: int) -
                     now_us,
                 )
             for order in tx.find(Order, attempt.household_id, attempt_id=attempt.id, state=OPEN_ORDER_STATES):
-                _payment_due(tx, order, f"The amount for an order could not be held again: {message}", now_us)
+                payment_due(tx, order, f"The amount for an order could not be held again: {message}", now_us)
         case OperationKind.CAPTURE:
             shipment = tx.get(Shipment, attempt.household_id, operation.subject_id)
             order = tx.get(Order, attempt.household_id, shipment.order_id)
             _capture_again_later(tx, attempt, operation, now_us)
-            _payment_due(tx, order, f"A delivery was shipped, but could not be billed: {message}", now_us)
+            payment_due(tx, order, f"A delivery was shipped, but could not be billed: {message}", now_us)
             tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
         case OperationKind.VOID | OperationKind.REFUND:
             for_review(tx, operation, f"{operation.kind} was refused: {message}", now_us=now_us)
@@ -68,7 +68,7 @@ def lapsed(tx: Transaction, void: Operation, message: str, now_us: int) -> None:
     end_held(tx, attempt, AttemptState.EXPIRED, reference=void.id, note=message, now_us=now_us)
 
 
-def _payment_due(tx: Transaction, order: Order, text: str, now_us: int) -> None:
+def payment_due(tx: Transaction, order: Order, text: str, now_us: int) -> None:
     """Let the household and the operator see that an order stands and its money does not."""
     tx.save(replace(order, state=OrderState.PAYMENT_DUE, note=text))
     more = " Pay again on its page, with this or another account."

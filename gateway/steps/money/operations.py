@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationKind, OperationState
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.ports import Transaction
 from payments.adapter import Capabilities
@@ -61,6 +61,12 @@ def send_again(
 def may_send_again(operation: Operation, capabilities: Capabilities, wall_us: int) -> bool:
     """Say whether the provider still knows the operation's key, so that sending it again cannot take effect twice."""
     return key_is_known(operation.sent_wall_us, capabilities, wall_us)
+
+
+def may_still_change(operation: Operation) -> bool:
+    """Say whether its provider may still tell news of it: it is open, or money that may be taken back."""
+    is_captured = operation.kind is OperationKind.CAPTURE and operation.state is OperationState.SUCCEEDED
+    return is_captured or operation.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}
 
 
 def key_is_known(sent_wall_us: int | None, capabilities: Capabilities, wall_us: int) -> bool:

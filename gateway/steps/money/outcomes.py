@@ -1,7 +1,8 @@
 """What a provider's answer does to an operation: the one place that says so.
 
 The steps that call (authorize, capture, release, refund) and sync all end here. An operation that is closed stays
-closed: a late, repeated or contradicting answer changes nothing. One under review is ended by a definite answer alone.
+closed: a late, repeated or contradicting answer changes nothing, but that a capture was taken back since. One under
+review is ended by a definite answer alone.
 What is not decided yet goes on in undecided.py, what follows from a decision in effects.py.
 """
 
@@ -10,8 +11,9 @@ from dataclasses import replace
 from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationKind, OperationState
 from gateway.steps.money.calls import Refused
 from gateway.steps.money.effects import FOLLOWS, declined, lapsed
+from gateway.steps.money.reversals import take_back
 from gateway.steps.money.suspend import suspend_after
-from gateway.steps.money.undecided import ask_daily, ask_later, for_review, not_found, step_up
+from gateway.steps.money.undecided import ask_daily, ask_later, await_decision, for_review, not_found, step_up
 from gateway.steps.ports import Transaction
 from payments.adapter import (
     Authorized,
@@ -21,6 +23,7 @@ from payments.adapter import (
     Pending,
     Refunded,
     RequiresAction,
+    Reversed,
     SyncOutcome,
     Unknown,
     Voided,
@@ -50,6 +53,7 @@ def settle_operation(
             ask_daily(tx, operation, now_us)
             return
     elif operation.state not in UNCLOSED_OPERATION_STATES:
+        _after_its_close(tx, operation, outcome, now_us)
         return
     match outcome:
         case Unknown() | Pending() | RequiresAction():
@@ -64,15 +68,29 @@ def settle_operation(
             closed = _close(tx, operation, OperationState.FAILED, "", f"{code}: {message}", now_us)
             end = lapsed if operation.kind is OperationKind.VOID and code == NOTHING_HELD else declined
             end(tx, closed, message, now_us)
-        case Authorized() | Captured() | Voided() | Refunded() if _belongs(operation, outcome):
-            closed = _close(tx, operation, OperationState.SUCCEEDED, outcome.provider_ref, "", now_us)
-            if isinstance(outcome, Authorized):
-                attempt = tx.get(Attempt, household_id, operation.attempt_id)
-                tx.save(replace(attempt, hold_expires_us=outcome.expires_at_us))
-            FOLLOWS[operation.kind][1](tx, closed, now_us)
+        case Authorized() | Captured() | Voided() | Refunded() | Reversed() if _belongs(operation, outcome):
+            _took_effect(tx, operation, outcome, now_us)
         case _:
             note = f"an answer that does not belong to {operation.kind}: {outcome!r}"
             for_review(tx, operation, note, now_us=now_us)
+
+
+def _took_effect(
+    tx: Transaction, operation: Operation, outcome: Authorized | Captured | Voided | Refunded | Reversed, now_us: int
+) -> None:
+    closed = _close(tx, operation, OperationState.SUCCEEDED, outcome.provider_ref, "", now_us)
+    if isinstance(outcome, Authorized):
+        attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
+        tx.save(replace(attempt, hold_expires_us=outcome.expires_at_us))
+    FOLLOWS[operation.kind][1](tx, closed, now_us)
+    if isinstance(outcome, Reversed):  # both came to pass before we learned of either
+        take_back(tx, closed, outcome, now_us)
+
+
+def _after_its_close(tx: Transaction, operation: Operation, outcome: SyncOutcome | Refused, now_us: int) -> None:
+    is_captured = operation.kind is OperationKind.CAPTURE and operation.state is OperationState.SUCCEEDED
+    if is_captured and isinstance(outcome, Reversed):
+        take_back(tx, operation, outcome, now_us)
 
 
 def _wait(
@@ -82,10 +100,9 @@ def _wait(
     match outcome:
         case Unknown(reason=reason):
             ask_later(tx, operation, OperationState.UNKNOWN, reason, now_us=now_us, wall_us=wall_us)
-        case Pending(provider_ref=provider_ref):
-            pending = replace(operation, provider_ref=provider_ref)
-            ask_later(
-                tx, pending, OperationState.PENDING, "the provider has not decided yet", now_us=now_us, wall_us=wall_us
+        case Pending(provider_ref=provider_ref, decides_us=decides_us):
+            await_decision(
+                tx, replace(operation, provider_ref=provider_ref), decides_us, now_us=now_us, wall_us=wall_us
             )
         case RequiresAction(provider_ref=provider_ref, url=url):
             step_up(tx, replace(operation, provider_ref=provider_ref), url, now_us=now_us, wall_us=wall_us)
@@ -102,11 +119,12 @@ def _close(
     return closed
 
 
-def _belongs(operation: Operation, outcome: Authorized | Captured | Voided | Refunded) -> bool:
+def _belongs(operation: Operation, outcome: Authorized | Captured | Voided | Refunded | Reversed) -> bool:
     """Say whether an answer is about this operation: its kind, and its amount but for a void, which says what is left.
 
     An answer about another amount than was asked for is never taken for a yes.
     """
-    if FOLLOWS[operation.kind][0] is not type(outcome):
+    hoped_for = Captured if isinstance(outcome, Reversed) else type(outcome)
+    if FOLLOWS[operation.kind][0] is not hoped_for:
         return False
     return isinstance(outcome, Voided) or outcome.amount == Money(operation.amount_minor, operation.currency)

@@ -27,19 +27,25 @@ def settlement_reference(adapter: str, settlement: Settlement) -> str:
     return f"{adapter}/{settlement.provider_ref}"
 
 
-def book_settlement(tx: Transaction, adapter: str, settlement: Settlement, now_us: int) -> None:
-    """Write one pay-out; the same pay-out seen twice finds its journals there already."""
+def book_settlement(
+    tx: Transaction, adapter: str, settlement: Settlement, now_us: int, *, reversible: bool = False
+) -> None:
+    """Write one pay-out; the same pay-out seen twice finds its journals there already.
+
+    `reversible`: the provider may take captured money back; a pay-out may be the first to tell of it.
+    """
     by_household: defaultdict[str, list[tuple[SettlementLine, Operation]]] = defaultdict(list)
     unmatched: list[SettlementLine] = []
-    seen: set[str] = set()
+    seen: set[SettlementLine] = set()
     for line in settlement.lines:
         found = tx.find(Operation, None, id=line.reference)
-        if found and line.reference not in seen and _is_brought_by(tx, adapter, settlement, line, found[0]):
+        may_be = found and line not in seen and (reversible or not _takes_back(found[0], line))
+        if may_be and _is_brought_by(tx, adapter, settlement, line, found[0]):
             by_household[found[0].household_id].append((line, found[0]))
-            tx.save(replace(found[0], settled_ref=settlement.provider_ref))
+            _note(tx, found[0], line, settlement, now_us)
         else:
             unmatched.append(line)
-        seen.add(line.reference)
+        seen.add(line)
     shares = fee_shares(
         settlement,
         {household: sum(line.amount.amount_minor for line, _ in rows) for household, rows in by_household.items()},
@@ -49,7 +55,11 @@ def book_settlement(tx: Transaction, adapter: str, settlement: Settlement, now_u
         gross = _total(settlement, [line for line, _ in rows])
         journal = ledger.settlement(reference, clearing, gross, Money(shares[household_id], gross.currency))
         post(tx, household_id, [journal], memo=f"{adapter} paid out", at_us=settlement.settled_at_us)
-        merchants = {_merchant_of(tx, operation) for _, operation in rows}
+        untold = {one.id for line, one in rows if _takes_back(one, line) and one.state is OperationState.SUCCEEDED}
+        # What a merchant is owed is known once the reversal is booked: the next pay-out sees to it.
+        merchants = {_merchant_of(tx, one) for _, one in rows} - {
+            _merchant_of(tx, one) for _, one in rows if one.id in untold
+        }
         pay_merchants(tx, household_id, merchants, gross.currency, reference=reference, now_us=now_us)
     if unmatched or (not by_household and settlement.fee):
         gross = _total(settlement, unmatched)
@@ -87,14 +97,34 @@ def _awaited(tx: Transaction, household_id: str, currency: str) -> defaultdict[s
 def _is_brought_by(
     tx: Transaction, adapter: str, settlement: Settlement, line: SettlementLine, operation: Operation
 ) -> bool:
-    """Say whether a line pays out what this operation moved, whole and for the first time; else it is unknown to us."""
+    """Say whether a line pays out what this operation moved, or takes it back, whole and for the first time.
+
+    Else it is unknown to us.
+    """
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
+    brought_before, brings = operation.settled_ref, PAID_OUT.get(operation.kind, 0)
+    if _takes_back(operation, line):
+        brought_before, brings = operation.reversed_ref, -1
     return (
-        operation.state is OperationState.SUCCEEDED
-        and line.amount == Money(PAID_OUT.get(operation.kind, 0) * operation.amount_minor, operation.currency)
+        operation.state in {OperationState.SUCCEEDED, OperationState.REVERSED}
+        and line.amount == Money(brings * operation.amount_minor, operation.currency)
         and tx.get(PaymentMethod, operation.household_id, attempt.payment_method_id).adapter == adapter
-        and operation.settled_ref in {"", settlement.provider_ref}
+        and brought_before in {"", settlement.provider_ref}
     )
+
+
+def _takes_back(operation: Operation, line: SettlementLine) -> bool:
+    return operation.kind is OperationKind.CAPTURE and line.amount.amount_minor < 0
+
+
+def _note(tx: Transaction, operation: Operation, line: SettlementLine, settlement: Settlement, now_us: int) -> None:
+    """Write which pay-out brought it or took it back; a reversal that nobody told of yet is looked up."""
+    if not _takes_back(operation, line):
+        tx.save(replace(operation, settled_ref=settlement.provider_ref))
+        return
+    tx.save(replace(operation, reversed_ref=settlement.provider_ref))
+    if operation.state is OperationState.SUCCEEDED:
+        tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us)
 
 
 def _merchant_of(tx: Transaction, operation: Operation) -> str:

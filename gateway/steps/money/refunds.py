@@ -46,7 +46,7 @@ def _write(
     *,
     now_us: int,
 ) -> Owed:
-    amount_minor = min(amount_minor, captured.amount_minor - _given_back(operations, shipment))
+    amount_minor = min(amount_minor, captured.amount_minor - given_back_minor(operations, shipment))
     if amount_minor <= 0:
         return Owed.NOTHING
     payer = tx.get(Attempt, captured.household_id, captured.attempt_id)
@@ -58,15 +58,16 @@ def _write(
 
 
 def capture_behind(tx: Transaction, refund: Operation) -> Operation:
-    """Return the capture a refund gives back from; raises LookupError when there is none."""
+    """Return the capture a refund gives back from, taken back since or not; raises LookupError when there is none."""
     shipment_id = refund.subject_id.partition("/")[0]
     for one in tx.find(Operation, refund.household_id, attempt_id=refund.attempt_id, subject_id=shipment_id):
-        if one.kind is OperationKind.CAPTURE and one.state is OperationState.SUCCEEDED:
+        if one.kind is OperationKind.CAPTURE and one.state in {OperationState.SUCCEEDED, OperationState.REVERSED}:
             return one
     raise LookupError(f"refund {refund.id}: nothing was captured for shipment {shipment_id}")
 
 
-def _given_back(operations: list[Operation], shipment: Shipment) -> int:
+def given_back_minor(operations: list[Operation], shipment: Shipment) -> int:
+    """Return what was given back for a parcel, or may be."""
     return sum(
         one.amount_minor
         for one in operations

@@ -6,7 +6,7 @@ from gateway.domain.order import OrderLine, Shipment, ShipmentState
 from gateway.domain.payment import Attempt
 from gateway.steps.goods.parcels import lacking
 from gateway.steps.money.billing import is_asked, operations_for
-from gateway.steps.money.refunds import Owed, owe_refund
+from gateway.steps.money.refunds import Owed, given_back_minor, owe_refund
 from gateway.steps.ports import Parcel, Transaction
 
 
@@ -33,8 +33,11 @@ def account_for_missing(
         lost_minor = known.amount_minor if is_lost else min(goods_minor, known.amount_minor)
         gone_minor = known.amount_minor if is_returned else lost_minor
         shipment = known
-        if gone_minor > known.missing_minor and not is_asked(operations, known):
-            shipment = replace(known, missing_minor=gone_minor)
+        unbilled_minor = gone_minor - given_back_minor(
+            operations, known
+        )  # given back before it was taken back by the bank
+        if unbilled_minor > known.missing_minor and not is_asked(operations, known):
+            shipment = replace(known, missing_minor=unbilled_minor)
             tx.save(shipment)
         owed = Owed.WRITTEN
         if lost_minor > shipment.missing_minor:

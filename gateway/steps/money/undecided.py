@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gateway.domain.payment import Attempt, AttemptState, Operation, OperationKind, OperationState
-from gateway.domain.replenishment import DAY_US, SECOND_US
+from gateway.domain.replenishment import DAY_US, HOUR_US, SECOND_US
 from gateway.steps.messages import tell
 from gateway.steps.ports import Transaction
 
@@ -49,6 +49,20 @@ def ask_later(
     tx.save(replace(operation, state=state, note=note))
     wait_us = SYNC_AFTER_S[operation.syncs] * SECOND_US
     tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us, not_before_wall_us=wall_us + wait_us)
+
+
+def await_decision(tx: Transaction, operation: Operation, decides_us: int | None, *, now_us: int, wall_us: int) -> None:
+    """Wait for a provider that took the request and decides later: asked when it says, soon where it does not.
+
+    A scheme that takes days says so each time (`decides_us`); after the last time a person looks.
+    """
+    note = "the provider has not decided yet"
+    if decides_us is None or operation.syncs >= MOST_SYNCS:
+        ask_later(tx, operation, OperationState.PENDING, note, now_us=now_us, wall_us=wall_us)
+    else:
+        tx.save(replace(operation, state=OperationState.PENDING, note=note))
+        due_us = max(decides_us, now_us + HOUR_US)
+        tx.enqueue("sync", operation.household_id, operation.id, due_us=due_us)
 
 
 def not_found(tx: Transaction, operation: Operation, *, now_us: int, wall_us: int, may_send_again: bool) -> None:

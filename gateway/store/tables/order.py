@@ -79,3 +79,6 @@ class ShipmentRow(Owned, table=True):
     shipped_us: int = big()
     delivered_us: int | None = maybe_big()
     missing_minor: int = Field(default=0, sa_type=BigInteger)
+    announced_minor: int = Field(default=0, sa_type=BigInteger)
+    announced_for: str = ""
+    debit_from_us: int | None = maybe_big()

@@ -121,6 +121,7 @@ class OperationRow(Owned, table=True):
     syncs: int
     answered_us: int | None = maybe_big()
     settled_ref: str = Field(default="", max_length=200)
+    reversed_ref: str = Field(default="", max_length=200)
 
 
 class AccountRow(Owned, table=True):

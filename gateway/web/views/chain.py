@@ -33,6 +33,7 @@ TONES: dict[AttemptState, Tone] = {
     AttemptState.UNKNOWN: "low",
     AttemptState.REQUIRES_ACTION: "low",
     AttemptState.DECLINED: "bad",
+    AttemptState.REVERSED: "bad",
     AttemptState.MANUAL_REVIEW: "bad",
 }
 

@@ -25,6 +25,7 @@ OPERATION_STATE_WORDS = {
     OperationState.SUCCEEDED: "done",
     OperationState.DECLINED: "declined",
     OperationState.FAILED: "failed",
+    OperationState.REVERSED: "done, and taken back since",
     OperationState.MANUAL_REVIEW: "looked at by a person",
 }
 MADE_UNDER_THE_PAYMENT = {OperationKind.AUTHORIZE: "hold", OperationKind.VOID: "release"}

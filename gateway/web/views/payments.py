@@ -31,6 +31,7 @@ ATTEMPT_WORDS = {
     AttemptState.DECLINED: "Declined",
     AttemptState.EXPIRED: "Expired, nothing debited",
     AttemptState.REPLACED: "Debited in part, the rest by a later payment",
+    AttemptState.REVERSED: "Debited, and taken back by the bank since",
     AttemptState.MANUAL_REVIEW: "Looked at by a person",
 }
 BY_THE_SHOP_WORDS = ATTEMPT_WORDS | {

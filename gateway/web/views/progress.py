@@ -115,7 +115,7 @@ def _held(decision: Decision, clock: Clock) -> ProgressStep:
     done = next((op for op in decision.operations if op.kind is OperationKind.AUTHORIZE and op.closed_us), None)
     at_us = done.closed_us if done else None
     match attempt.state if attempt else None:
-        case AttemptState.AUTHORIZED | AttemptState.CAPTURE_PENDING | AttemptState.CAPTURED:
+        case AttemptState.AUTHORIZED | AttemptState.CAPTURE_PENDING | AttemptState.CAPTURED | AttemptState.REVERSED:
             return _step("held", "done", f"{total} held{on}", at_us, clock)
         case AttemptState.DECLINED:
             why = f": {attempt.note}" if attempt and attempt.note else ""

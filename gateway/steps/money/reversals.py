@@ -1,0 +1,70 @@
+"""A capture that the provider took back since: the book says so, and the order's payment is due again.
+
+The customer has the money already, so a refund that was not sent yet never is; one that was given before stays a fact
+of its own. What is due is paid again by a new hold alone, which a member asks for.
+"""
+
+from dataclasses import replace
+
+from gateway.domain.order import Order, Shipment
+from gateway.domain.payment import (
+    UNCLOSED_OPERATION_STATES,
+    Attempt,
+    AttemptState,
+    Operation,
+    OperationKind,
+    OperationState,
+)
+from gateway.steps.money.attempts import HOLDING, kept_minor, use_of_limit
+from gateway.steps.money.effects import payment_due
+from gateway.steps.money.journals import book_reversal
+from gateway.steps.money.suspend import suspend_after
+from gateway.steps.ports import Transaction
+from payments.adapter import Reversed
+from payments.money import Money
+
+CALLED_OFF = "the debit itself was taken back by its provider"
+
+
+def take_back(tx: Transaction, capture: Operation, outcome: Reversed, now_us: int) -> None:
+    """Write that a capture which took effect was reversed, and what follows; of another amount it is only noted."""
+    amount = Money(capture.amount_minor, capture.currency)
+    if outcome.amount != amount:
+        note = f"its provider says that {outcome.amount} of it were taken back ({outcome.code}); the operator looks"
+        tx.save(replace(capture, note=note))
+        return
+    reversed_capture = replace(
+        capture, state=OperationState.REVERSED, note=f"{outcome.code}: {outcome.message}", answered_us=now_us
+    )
+    tx.save(reversed_capture)
+    attempt = tx.get(Attempt, capture.household_id, capture.attempt_id)
+    book_reversal(tx, reversed_capture, at_us=now_us)
+    _end(tx, attempt)
+    shipment = tx.get(Shipment, capture.household_id, capture.subject_id)
+    for one in tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.REFUND):
+        if one.subject_id.partition("/")[0] == shipment.id and one.state in UNCLOSED_OPERATION_STATES:
+            call_off(tx, one, now_us)
+    order = tx.get(Order, capture.household_id, shipment.order_id)
+    said = outcome.message.rstrip(".")
+    payment_due(tx, order, f"{amount} that were debited for an order were taken back by your bank: {said}", now_us)
+    suspend_after(tx, reversed_capture, outcome.kind, outcome.message, now_us)
+    tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
+
+
+def call_off(tx: Transaction, refund: Operation, now_us: int) -> None:
+    """End a refund that never left; one that may have is looked up and not sent again."""
+    if refund.sent_wall_us is not None:
+        tx.enqueue("sync", refund.household_id, refund.id, due_us=now_us)
+        return
+    tx.save(replace(refund, state=OperationState.FAILED, note=CALLED_OFF, closed_us=now_us))
+    tx.cancel_work("refund", refund.id)
+
+
+def _end(tx: Transaction, attempt: Attempt) -> None:
+    """Let a try of which nothing is left say so; what came back does not count against the mandate's limit."""
+    if attempt.state in HOLDING or attempt.state is AttemptState.MANUAL_REVIEW:
+        return
+    kept = kept_minor(tx, attempt)
+    if attempt.state is AttemptState.CAPTURED and not kept:
+        tx.save(replace(attempt, state=AttemptState.REVERSED))
+    use_of_limit(tx, attempt, kept)
