@@ -40,7 +40,10 @@ class DeclineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SetupMandate:
-    """Ask the customer's provider for the permission to debit; `return_url` is where the customer comes back to."""
+    """Ask the customer's provider for the permission to debit; `return_url` is where the customer comes back to.
+
+    `per_period_limit` in any `period_days`, for a provider that binds itself to that too.
+    """
 
     key: str
     reference: str
@@ -48,6 +51,8 @@ class SetupMandate:
     per_order_limit: Money
     expires_at_us: int | None = None
     return_url: str | None = None
+    per_period_limit: Money | None = None
+    period_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +405,22 @@ class OpenBook(Protocol):
 
         May raise OutcomeUnknown.
         """
+        ...
+
+
+@runtime_checkable
+class Returning(Protocol):
+    """What an adapter can do besides whose provider sends the customer back with something that the adapter needs.
+
+    Every customer comes back to the same address of the gateway, which hands on what stands behind the `?`.
+    """
+
+    def whose_return(self, query: Mapping[str, str]) -> str | None:
+        """The reference of the set-up that this customer was sent away for; None where nobody was."""
+        ...
+
+    def customer_returned(self, reference: str, query: Mapping[str, str]) -> SetupMandateOutcome:
+        """Take it, once: the same again is InvalidRequest. Nothing in `query` is proven, whoever brings it."""
         ...
 
 

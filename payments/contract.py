@@ -28,8 +28,10 @@ from payments.adapter import (
     PaymentAdapter,
     Refund,
     Refunded,
+    RequiresAction,
     RevokeMandate,
     SetupMandate,
+    SetupMandateOutcome,
     Sync,
     Unknown,
     Void,
@@ -64,6 +66,10 @@ class AdapterContract:
         """Let the next operation take effect and its answer get lost; False where that cannot be arranged."""
         del method_token
         return False
+
+    def agree(self, request: SetupMandate, asked: RequiresAction) -> SetupMandateOutcome:
+        """Let the customer agree on the provider's page; needed where `setup_mandate` sends them there."""
+        raise NotImplementedError
 
     # The suite
 
@@ -270,7 +276,10 @@ class AdapterContract:
         token = self.open_method(self._money(funds))
         setup = SetupMandate(self._new("key"), self._new("operation"), token, self._money(limit))
         active = self.adapter.setup_mandate(setup)
+        if isinstance(active, RequiresAction):
+            active = self.agree(setup, active)
         assert isinstance(active, MandateActive)
+        assert self.adapter.setup_mandate(setup) == active
         return token, active.mandate_ref
 
     def _authorize(self, token: str, mandate: str, minor: int) -> Authorize:

@@ -9,6 +9,7 @@ _SIMULATORS = {
     "bank": "simulators.bank",
     "devices": "simulators.fleet",
     "shop": "simulators.shop",
+    "vrp-bank": "simulators.vrp_bank",
 }
 
 

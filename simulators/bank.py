@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM, Ctrl-C or, with --exit-with-parent, the end of standard input. Return the exit status."""
     options = _parse(argv)
     options.state.mkdir(parents=True, exist_ok=True)
-    token = options.token or _own_token(options.state / "token")
+    token = options.token or own_token(options.state / "token")
     clock = ClockFile(options.clock) if options.clock else RealClock()
     notice_secret = options.notice_secret or _notice_secret(options.state / "notice-secret") or token
     target = Target(options.notify, notice_secret) if options.notify else None
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     if options.exit_with_parent:
-        threading.Thread(target=_wait_for_parent, args=(stop,), daemon=True).start()
+        threading.Thread(target=wait_for_parent, args=(stop,), daemon=True).start()
     serving = threading.Thread(target=server.serve_forever, args=(TICK_S,))
     serving.start()
     sys.stdout.write(json.dumps({"ready": True, "port": server.server_port}) + "\n")
@@ -90,7 +90,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _own_token(path: Path) -> str:
+def own_token(path: Path) -> str:
+    """The token of a bank's interface, made at the first start and readable by its owner alone."""
     with contextlib.suppress(FileNotFoundError):
         return path.read_text(encoding="ascii").strip()
     token = secrets.token_urlsafe(32)
@@ -105,7 +106,8 @@ def _notice_secret(path: Path) -> str:
     return ""
 
 
-def _wait_for_parent(stop: threading.Event) -> None:
+def wait_for_parent(stop: threading.Event) -> None:
+    """Set `stop` when standard input ends."""
     # Unbuffered: a thread that waits inside a buffered stream makes the interpreter abort at its end.
     while os.read(sys.stdin.fileno(), 4096):
         pass

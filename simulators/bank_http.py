@@ -4,63 +4,29 @@ import contextlib
 import hmac
 import html
 import json
-import sys
-import threading
 import traceback
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from socket import socket
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from simulators.bank_desk import Desk
 from simulators.bank_shapes import Answer, Request
+from simulators.bounded_server import BoundedServer
 
 MAX_BODY = 65_536
-MAX_CONNECTIONS = 128
 IDLE_S = 60.0
 SILENT_S = 120.0
 SLOW_S = 2.0
 OPEN_PAGES = ("/healthz", "/authenticate/")
-_Wire = Any  # socketserver keeps the names of these types to itself
 
 
-class BankServer(ThreadingHTTPServer):
-    """One thread a connection, a bounded number of them. Raises OSError when the port is taken."""
-
-    daemon_threads = True
-    request_queue_size = MAX_CONNECTIONS
+class BankServer(BoundedServer):
+    """The bank's desk behind its token. Raises OSError when the port is taken."""
 
     def __init__(self, port: int, desk: Desk, token: str) -> None:
         self.desk = desk
         self.token = token
-        self.stopping = threading.Event()
-        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        super().__init__(("127.0.0.1", port), _Handler)
-
-    def process_request(self, request: _Wire, client_address: _Wire) -> None:
-        """Wait for a free place, so that a crowd waits in the kernel's queue."""
-        while not self._free.acquire(timeout=0.5):
-            if self.stopping.is_set():
-                self.shutdown_request(request)
-                return
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: _Wire, client_address: _Wire) -> None:
-        """Give the place back, whatever happened."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def shutdown(self) -> None:
-        """Stop accepting, and wake those who are silent on purpose."""
-        self.stopping.set()
-        super().shutdown()
-
-    def handle_error(self, request: _Wire, client_address: _Wire) -> None:
-        """A client that went away is no news; all else is."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
+        super().__init__(port, _Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,7 +14,7 @@ def context() -> MemoryContext:
 
 
 def test_both_adapters_of_this_package_are_installed() -> None:
-    assert {"balance", "sandbox"} <= set(registry.installed())
+    assert {"balance", "openbanking", "sandbox"} <= set(registry.installed())
 
 
 def test_an_adapter_is_made_by_its_name(context: MemoryContext) -> None:
