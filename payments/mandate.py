@@ -3,8 +3,8 @@
 All instants are UTC microseconds in the household's (perhaps simulated) time.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -67,13 +67,22 @@ class PriceChange:
 
 @dataclass(frozen=True, slots=True)
 class DebitRequest:
-    """What is to be debited, for whom, and because of which things."""
+    """What is to be debited, for whom, and because of which things.
+
+    `unasked` are the goods that no device asked for, in words; `names` is what people call an id, where it has a name.
+    """
 
     amount: Money
     merchant: str
     devices: frozenset[str] = frozenset()
     supplies: frozenset[str] = frozenset()
+    unasked: tuple[str, ...] = ()
     prices: tuple[PriceChange, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self, thing: str) -> str:
+        """Return what people call the merchant, device or supply with this id."""
+        return self.names.get(thing, thing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,14 @@ def covers(mandate: Mandate, request: DebitRequest, already_reserved: Iterable[R
     return NotCovered(tuple(reasons)) if reasons else Covered()
 
 
+def allows(mandate: Mandate, request: DebitRequest, now_us: int) -> Coverage:
+    """Say whether the mandate is in force and for such things, whatever the amount: all that binds a person's yes."""
+    if request.amount.currency != mandate.per_order.currency:
+        return NotCovered((f"the mandate is in {mandate.per_order.currency}, the cart in {request.amount.currency}",))
+    reasons = (*_validity(mandate, now_us), *_scope(mandate, request))
+    return NotCovered(reasons) if reasons else Covered()
+
+
 def _validity(mandate: Mandate, now_us: int) -> Iterable[str]:
     if mandate.state is not MandateState.ACTIVE:
         yield f"the mandate is {mandate.state.replace('_', ' ')}"
@@ -128,15 +145,18 @@ def _validity(mandate: Mandate, now_us: int) -> Iterable[str]:
 
 def _scope(mandate: Mandate, request: DebitRequest) -> Iterable[str]:
     if mandate.merchants is not None and request.merchant not in mandate.merchants:
-        yield f"the mandate does not allow the merchant {request.merchant}"
+        yield f"the mandate does not allow the merchant {request.name(request.merchant)}"
+    if mandate.devices is not None:
+        for goods in request.unasked:
+            yield f"the mandate is bound to a device, and none asked for {goods}"
     scopes = (("device", mandate.devices, request.devices), ("supply", mandate.supplies, request.supplies))
     for word, allowed, asked in scopes:
         if allowed is None:
             continue
-        if not asked:
+        if not asked and not (word == "device" and request.unasked):
             yield f"the mandate is bound to a {word}, and the debit names none"
         for stranger in sorted(asked - allowed):
-            yield f"the mandate does not allow the {word} {stranger}"
+            yield f"the mandate does not allow the {word} {request.name(stranger)}"
 
 
 def _amount(mandate: Mandate, amount: Money) -> Iterable[str]:
@@ -156,7 +176,7 @@ def _periods(mandate: Mandate, request: DebitRequest, reserved: tuple[Reservatio
             if one.at_us > since_us and (one.merchant == request.merchant or not limit.per_merchant)
         ]
         where = f"{limit.days} days" if limit.days != 1 else "a day"
-        where += f" at {request.merchant}" if limit.per_merchant else ""
+        where += f" at {request.name(request.merchant)}" if limit.per_merchant else ""
         used = Money.total(inside, request.amount.currency)
         if used + request.amount > limit.amount:
             yield f"{request.amount} on top of {used} is above the limit of {limit.amount} in {where}"

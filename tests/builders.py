@@ -28,6 +28,7 @@ from gateway.domain.payment import (
     Reservation,
     ReservationState,
 )
+from gateway.domain.preference import ChoiceKind, Consent, ConsentKind, MethodChoice
 from gateway.domain.records import Act, MerchantAccount, Message, Notice, NoticeState, Pruned
 from gateway.domain.replenishment import (
     DAY_US,
@@ -356,11 +357,25 @@ DEFAULTS: dict[type[Any], dict[str, Any]] = {
         "per_period_minor": 20_000,
         "period_days": 30,
         "per_merchant_minor": None,
-        "merchant_id": None,
-        "supply_id": None,
+        "merchant_ids": None,
+        "device_ids": None,
+        "supply_ids": None,
         "price_tolerance_percent": 15.0,
         "valid_from_us": START_US - 90 * DAY_US,
         "valid_until_us": None,
+    },
+    MethodChoice: {
+        "id": "choice",
+        "kind": ChoiceKind.SUPPLY,
+        "subject_id": "milk",
+        "payment_method_id": "method",
+    },
+    Consent: {
+        "id": "consent",
+        "kind": ConsentKind.NEXT_ACCOUNT,
+        "words": "Ask the next account.",
+        "member_id": "ana",
+        "given_us": START_US,
     },
     Attempt: {
         "id": "attempt",
@@ -546,6 +561,8 @@ IN_ORDER: tuple[type[Any], ...] = (
     Line,
     PaymentMethod,
     Mandate,
+    MethodChoice,
+    Consent,
     Approval,
     Attempt,
     Reservation,

@@ -70,6 +70,7 @@ class Hold:
     captured_minor: int = 0
     voided: bool = False
     expires_us: int | None = None
+    account: str = ""
 
     @property
     def left_minor(self) -> int:
@@ -213,7 +214,9 @@ class FakeBank:
                 if limit is None or request.amount > limit:
                     return Declined(DeclineKind.MANDATE, "over_limit", "The permission does not allow so much.")
             expires_us = None if self.hold_us is None else self.now_us() + self.hold_us
-            self.holds[f"hold:{request.reference}"] = Hold(request.reference, request.amount, expires_us=expires_us)
+            self.holds[f"hold:{request.reference}"] = Hold(
+                request.reference, request.amount, expires_us=expires_us, account=request.method_token
+            )
             return Authorized(f"hold:{request.reference}", request.amount, expires_us)
 
         return self._answer(OperationKind.AUTHORIZE, request, effect)
@@ -275,16 +278,18 @@ class FakeBank:
         return Notice("notice", tuple(body.decode().split(",")))
 
     def movements(self, method_token: str) -> tuple[Movement, ...]:
-        """The whole book; this bank has one customer."""
+        """The book of one account."""
         self.let_lapse()
-        assert method_token
+        mine = {ref: hold for ref, hold in self.holds.items() if hold.account == method_token}
+        captured = {f"capture:{ref}" for ref, (of, _) in self.captures.items() if of in mine}
         rows = [
             Movement(hold.reference, OperationKind.AUTHORIZE, Money(hold.left_minor, hold.amount.currency))
-            for hold in self.holds.values()
+            for hold in mine.values()
             if hold.left_minor and self.can.manual_capture
         ]
-        rows += [Movement(ref, OperationKind.CAPTURE, amount) for ref, (_, amount) in self.captures.items()]
-        rows += [Movement(ref, OperationKind.REFUND, amount) for ref, (_, amount) in self.refunds.items()]
+        moved = ((OperationKind.CAPTURE, self.captures, mine), (OperationKind.REFUND, self.refunds, captured))
+        for kind, book, owned in moved:
+            rows += [Movement(ref, kind, amount) for ref, (of, amount) in book.items() if of in owned]
         return tuple(rows)
 
     def _answer(self, kind: OperationKind, request: Request, effect: Callable[[], Outcome]) -> Outcome:

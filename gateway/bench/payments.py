@@ -22,7 +22,8 @@ from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US
 from gateway.steps import CALLS_OUT
 from gateway.steps.acts.household import add_household
-from gateway.steps.acts.wallet import Limits, link_account
+from gateway.steps.acts.limits import Limits
+from gateway.steps.acts.wallet import link_account
 from gateway.store.merchant_secrets import seal_merchant
 from gateway.worker import BATCH
 from payments.adapter import Authorize, Authorized, Capture, Captured, PaymentAdapter

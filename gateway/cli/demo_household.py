@@ -18,7 +18,8 @@ from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Slot, Supply
 from gateway.steps.acts.equipment import NewDevice, add_device, choose_pack
 from gateway.steps.acts.household import add_household, add_member, set_policy
-from gateway.steps.acts.wallet import Limits, link_account, set_limits, top_up
+from gateway.steps.acts.limits import Limits
+from gateway.steps.acts.wallet import link_account, set_limits, top_up
 from gateway.steps.approve import Approve, approve
 from gateway.steps.ports import Offer, WantedLine
 

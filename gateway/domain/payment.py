@@ -59,7 +59,8 @@ class MandateState(StrEnum):
 class Mandate:
     """The permission to debit one method within limits; `standing` ones may also approve carts by themselves.
 
-    Limits are minor units; None means no limit of that sort. The scopes (merchant, device, supply) narrow it.
+    Limits are minor units; None means no limit of that sort. The scopes (merchants, devices, supplies) narrow it; None
+    means any. `per_period_count`: how many debits may fall into one period.
 
     Its id is the key and reference under which the provider was asked to set it up, at `sent_wall_us` (real time).
     `looks` counts how often what became of that was looked up; `confirm_url` is where the customer must confirm it.
@@ -77,11 +78,13 @@ class Mandate:
     per_period_minor: int
     period_days: int
     per_merchant_minor: int | None
-    merchant_id: str | None
-    supply_id: str | None
+    merchant_ids: tuple[str, ...] | None
+    device_ids: tuple[str, ...] | None
+    supply_ids: tuple[str, ...] | None
     price_tolerance_percent: float
     valid_from_us: int
     valid_until_us: int | None
+    per_period_count: int | None = None
     confirm_url: str = ""
     note: str = ""
     sent_wall_us: int | None = None

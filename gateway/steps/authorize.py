@@ -29,6 +29,7 @@ from gateway.steps.messages import tell
 from gateway.steps.money.attempts import begin_attempt
 from gateway.steps.money.calls import Refused, call_provider
 from gateway.steps.money.mandates import as_request, as_rule, reserved
+from gateway.steps.money.next_account import next_mandate, nothing_bought
 from gateway.steps.money.operations import send_again
 from gateway.steps.money.outcomes import settle_operation
 from gateway.steps.ports import Services, Transaction
@@ -98,12 +99,10 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
         return _again(tx, cart, attempt, services, now_us)
     if approval is None:
         return None
-    method = tx.get(PaymentMethod, household_id, approval.payment_method_id)
-    mandate = tx.get(Mandate, household_id, approval.mandate_id)
-    tx.save(mandate)  # the row lock under which limits are counted, on databases with several writers
-    if refusal := _refusal(tx, cart, approval, method, mandate, now_us):
-        _ask_person(tx, cart, approval, refusal, now_us)
+    mandate = _permitted(tx, cart, approval, now_us)
+    if mandate is None:
         return None
+    method = tx.get(PaymentMethod, household_id, mandate.payment_method_id)
     _, operation = begin_attempt(
         tx,
         approval,
@@ -115,6 +114,23 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
         sent_wall_us=wall_us,
     )
     return _Prepared(operation, False, method, mandate)
+
+
+def _permitted(tx: Transaction, cart: Cart, approval: Approval, now_us: int) -> Mandate | None:
+    """Return the mandate to debit now, its row locked; None when a person decides, or no account is left to ask."""
+    before = tx.find(Attempt, cart.household_id, approval_id=approval.id, newest=1)
+    if before:  # it was declined, or this yes would not be asked about again
+        mandate = next_mandate(tx, cart, approval, now_us)
+        if mandate is None:
+            nothing_bought(tx, cart, before[0].note, now_us)
+        return mandate
+    mandate = tx.get(Mandate, cart.household_id, approval.mandate_id)
+    method = tx.get(PaymentMethod, cart.household_id, approval.payment_method_id)
+    tx.save(mandate)  # the row lock under which limits are counted, on databases with several writers
+    if refusal := _refusal(tx, cart, approval, method, mandate, now_us):
+        _ask_person(tx, cart, approval, refusal, now_us)
+        return None
+    return mandate
 
 
 def _again(tx: Transaction, cart: Cart, attempt: Attempt, services: Services, now_us: int) -> _Prepared | None:
@@ -187,7 +203,7 @@ def _refusal(
 
 def _uncovered(tx: Transaction, cart: Cart, mandate: Mandate, now_us: int) -> tuple[str, ...]:
     lines = tx.find(Line, cart.household_id, cart_id=cart.id)
-    match rules.covers(as_rule(mandate), as_request(cart, lines), reserved(tx, mandate), now_us):
+    match rules.covers(as_rule(mandate), as_request(tx, cart, lines), reserved(tx, mandate), now_us):
         case rules.Covered():
             return ()
         case rules.NotCovered(reasons=reasons):

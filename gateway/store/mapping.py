@@ -7,7 +7,19 @@ from functools import cache
 from types import UnionType
 from typing import Any
 
-from gateway.domain import access, approval, cart, command, household, order, payment, records, replenishment, stock
+from gateway.domain import (
+    access,
+    approval,
+    cart,
+    command,
+    household,
+    order,
+    payment,
+    preference,
+    records,
+    replenishment,
+    stock,
+)
 from gateway.store import tables
 
 ROWS: dict[type, type[Any]] = {
@@ -37,6 +49,8 @@ ROWS: dict[type, type[Any]] = {
     approval.Approval: tables.ApprovalRow,
     payment.PaymentMethod: tables.PaymentMethodRow,
     payment.Mandate: tables.MandateRow,
+    preference.MethodChoice: tables.MethodChoiceRow,
+    preference.Consent: tables.ConsentRow,
     payment.Attempt: tables.AttemptRow,
     payment.Reservation: tables.ReservationRow,
     payment.Operation: tables.OperationRow,

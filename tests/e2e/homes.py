@@ -15,7 +15,8 @@ from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Slot, Supply
 from gateway.steps.acts.equipment import NewDevice, add_device, choose_pack
 from gateway.steps.acts.household import add_household, set_policy
-from gateway.steps.acts.wallet import Limits, link_account, top_up
+from gateway.steps.acts.limits import Limits
+from gateway.steps.acts.wallet import link_account, top_up
 from gateway.steps.ports import Offer, WantedLine
 
 SHOP_ID = "corner-market"

@@ -3,13 +3,15 @@
 Linking calls the provider: prepare, call, settle, as the steps do. Revoking and topping up leave rows for the worker.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.domain.errors import Conflict, Invalid
 from gateway.domain.household import Household, Member
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
+from gateway.domain.preference import MethodChoice
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.acts.household import named
+from gateway.steps.acts.limits import MOST_MINOR, Limits
 from gateway.steps.money.accounts import funding_of
 from gateway.steps.money.calls import Refused, call_provider
 from gateway.steps.money.capabilities import require_served
@@ -29,36 +31,7 @@ from payments.money import Money
 
 MAX_METHODS = 10
 MAX_METHODS_EVER = 200
-MOST_MINOR = 100_000_000
 CHANGEABLE = frozenset({MandateState.ACTIVE, MandateState.SUSPENDED, MandateState.EXPIRED})
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a mandate allows, minor units of the account's currency. `standing`: it may say yes by itself."""
-
-    standing: bool
-    per_order_minor: int
-    per_period_minor: int
-    period_days: int
-    per_merchant_minor: int | None = None
-    price_tolerance_percent: float = 15.0
-    valid_days: int | None = None
-
-    def checked(self) -> "Limits":
-        """Return them; raises Invalid for an amount or time out of reason."""
-        for field, amount in (("per_order", self.per_order_minor), ("per_period", self.per_period_minor)):
-            if not 1 <= amount <= MOST_MINOR:
-                raise Invalid(field, "give an amount above zero and below a million")
-        if self.per_merchant_minor is not None and not 1 <= self.per_merchant_minor <= MOST_MINOR:
-            raise Invalid("per_merchant", "give an amount above zero and below a million")
-        if not 1 <= self.period_days <= 366:
-            raise Invalid("period_days", "choose between 1 and 366 days")
-        if not 0 <= self.price_tolerance_percent <= 1000:
-            raise Invalid("price_tolerance_percent", "choose between 0 and 1000")
-        if self.valid_days is not None and not 1 <= self.valid_days <= 3660:
-            raise Invalid("valid_days", "choose between 1 and 3660 days")
-        return self
 
 
 def link_account(
@@ -81,6 +54,7 @@ def link_account(
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         household = tx.get(Household, member.household_id, member.household_id)
+        limits.require_known(tx, household.id)
         require_served(provider.capabilities, household.currency)
         methods = tx.find(PaymentMethod, household.id)
         if (
@@ -123,6 +97,7 @@ def set_limits(services: Services, member: Member, mandate_id: str, limits: Limi
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
         mandate = tx.get(Mandate, member.household_id, mandate_id)
+        limits.require_known(tx, member.household_id)
         if mandate.state not in CHANGEABLE:
             raise Conflict("mandate", mandate_id, mandate.state, "change")
         for other in tx.find(Mandate, member.household_id, replaces_id=mandate.id):
@@ -175,11 +150,11 @@ def _changed(mandate: Mandate, wanted: Mandate, wall_us: int) -> Mandate:
     until_us = mandate.valid_until_us if wanted.valid_until_us is None else wanted.valid_until_us
     ends_later = until_us is not None and mandate.valid_until_us is not None and until_us > mandate.valid_until_us
     is_news = mandate.state is not MandateState.ACTIVE or wanted.per_order_minor > mandate.per_order_minor or ends_later
-    scoped = replace(wanted, merchant_id=mandate.merchant_id, supply_id=mandate.supply_id, valid_until_us=until_us)
+    wanted = replace(wanted, valid_until_us=until_us)
     if is_news:
-        return replace(scoped, replaces_id=mandate.id, sent_wall_us=wall_us)
+        return replace(wanted, replaces_id=mandate.id, sent_wall_us=wall_us)
     return replace(
-        scoped,
+        wanted,
         id=mandate.id,
         provider_ref=mandate.provider_ref,
         state=mandate.state,
@@ -215,6 +190,8 @@ def unlink_account(services: Services, member: Member, method_id: str) -> Paymen
         method = tx.get(PaymentMethod, member.household_id, method_id)
         revoked = replace(method, state=MethodState.REVOKED)
         tx.save(revoked)
+        for choice in tx.find(MethodChoice, member.household_id, payment_method_id=method_id):
+            tx.remove(choice)
         mandates = tx.find(Mandate, member.household_id, payment_method_id=method_id)
         for mandate in mandates:
             if mandate.state is MandateState.REVOKED:
@@ -255,8 +232,10 @@ def _mandate(tx: Transaction, method: PaymentMethod, limits: Limits, now_us: int
         per_period_minor=limits.per_period_minor,
         period_days=limits.period_days,
         per_merchant_minor=limits.per_merchant_minor,
-        merchant_id=None,
-        supply_id=None,
+        per_period_count=limits.per_period_count,
+        merchant_ids=limits.merchant_ids,
+        device_ids=limits.device_ids,
+        supply_ids=limits.supply_ids,
         price_tolerance_percent=limits.price_tolerance_percent,
         valid_from_us=now_us,
         valid_until_us=None if limits.valid_days is None else now_us + limits.valid_days * DAY_US,

@@ -17,11 +17,11 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.goods.plans import drop_plans
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import captured_minor, end_held
 from gateway.steps.money.billing import to_bill, unpaid
 from gateway.steps.money.journals import book_capture, book_refund
+from gateway.steps.money.next_account import next_mandate, nothing_bought, tell_which_account
 from gateway.steps.money.undecided import for_review
 from gateway.steps.ports import Transaction
 from payments.adapter import Authorized, Captured, Refunded, Voided
@@ -32,24 +32,22 @@ RENEW_BEFORE_US = 2 * DAY_US
 HOLD_PREFIX = "hold/"
 
 
-def declined(tx: Transaction, operation: Operation, message: str, now_us: int) -> None:
-    """End what was declined: nothing is bought, a shipment stays due, or a person looks; never a second key at once."""
+def declined(tx: Transaction, operation: Operation, message: str, now_us: int, *, is_soft: bool = False) -> None:
+    """End what was declined: nothing is bought, a shipment stays due, or a person looks; never a second key at once.
+
+    A soft decline of a hold may go on to another account, which is a try of its own.
+    """
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
     match operation.kind:
         case OperationKind.AUTHORIZE:
             end_held(tx, attempt, AttemptState.DECLINED, reference=attempt.id, note=message, now_us=now_us)
             cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
             if cart.state is CartState.APPROVED and _is_standing(tx, attempt):
-                tx.save(replace(cart, state=CartState.DECLINED, note=message))
-                drop_plans(tx, cart, now_us=now_us, again_after_days=1)
-                tell(
-                    tx,
-                    cart.household_id,
-                    "payment_declined",
-                    f"Nothing was bought: {message}",
-                    f"carts/{cart.id}",
-                    now_us,
-                )
+                approval = tx.get(Approval, attempt.household_id, attempt.approval_id)
+                if is_soft and next_mandate(tx, cart, approval, now_us) is not None:
+                    tx.enqueue("authorize", cart.household_id, cart.id, due_us=now_us)
+                else:
+                    nothing_bought(tx, cart, message, now_us)
             for order in tx.find(Order, attempt.household_id, attempt_id=attempt.id, state=OPEN_ORDER_STATES):
                 payment_due(tx, order, f"The amount for an order could not be held again: {message}", now_us)
         case OperationKind.CAPTURE:
@@ -104,6 +102,7 @@ def _authorized(tx: Transaction, operation: Operation, now_us: int) -> None:
         watch_hold(tx, attempt, attempt.hold_expires_us, now_us)
     cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
     if cart.state is CartState.APPROVED and _is_standing(tx, attempt):
+        tell_which_account(tx, attempt, now_us)
         tx.save(replace(cart, state=CartState.HELD))
         approval = tx.get(Approval, attempt.household_id, attempt.approval_id)
         tx.enqueue(

@@ -19,6 +19,7 @@ from payments.adapter import (
     Authorized,
     Captured,
     Declined,
+    DeclineKind,
     NotFound,
     Pending,
     Refunded,
@@ -63,7 +64,7 @@ def settle_operation(
         case Declined(kind=kind, code=code, message=message):
             closed = _close(tx, operation, OperationState.DECLINED, "", f"{code}: {message}", now_us)
             suspend_after(tx, closed, kind, message, now_us)
-            declined(tx, closed, message, now_us)
+            declined(tx, closed, message, now_us, is_soft=kind is DeclineKind.SOFT)
         case Refused(code=code, message=message):
             closed = _close(tx, operation, OperationState.FAILED, "", f"{code}: {message}", now_us)
             end = lapsed if operation.kind is OperationKind.VOID and code == NOTHING_HELD else declined

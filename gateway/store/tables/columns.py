@@ -23,6 +23,11 @@ def json() -> Any:
     return Field(sa_type=JSON)
 
 
+def maybe_json() -> Any:
+    """Return a JSON column that may be empty: null in the database, not the word in JSON."""
+    return Field(default=None, sa_type=JSON(none_as_null=True), nullable=True)
+
+
 def octets() -> Any:
     """Return a column of bytes."""
     return Field(sa_type=LargeBinary)

@@ -1,9 +1,11 @@
 """Linked accounts, mandates, attempts with their operations, and the ledger."""
 
+from typing import Any
+
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field
 
-from gateway.store.tables.columns import Owned, big, maybe_big, octets, of, of_household
+from gateway.store.tables.columns import Owned, big, maybe_big, maybe_json, octets, of, of_household
 
 
 class PaymentMethodRow(Owned, table=True):
@@ -33,16 +35,37 @@ class MandateRow(Owned, table=True):
     per_period_minor: int = big()
     period_days: int
     per_merchant_minor: int | None = maybe_big()
-    merchant_id: str | None = None
-    supply_id: str | None = None
+    merchant_ids: Any = maybe_json()
+    device_ids: Any = maybe_json()
+    supply_ids: Any = maybe_json()
     price_tolerance_percent: float
     valid_from_us: int = big()
     valid_until_us: int | None = maybe_big()
+    per_period_count: int | None = None
     confirm_url: str = ""
     note: str = ""
     sent_wall_us: int | None = maybe_big()
     looks: int = 0
     replaces_id: str | None = None
+
+
+class MethodChoiceRow(Owned, table=True):
+    __tablename__ = "method_choice"
+    __table_args__ = (of("payment_method", "payment_method_id"), UniqueConstraint("household_id", "kind", "subject_id"))
+    kind: str
+    subject_id: str
+    payment_method_id: str
+
+
+class ConsentRow(Owned, table=True):
+    __tablename__ = "consent"
+    __table_args__ = (of("member", "member_id"),)
+    kind: str
+    words: str
+    member_id: str
+    given_us: int = big()
+    ended_us: int | None = maybe_big()
+    ended_by: str = ""
 
 
 class AttemptRow(Owned, table=True):

@@ -26,6 +26,7 @@ from gateway.domain.payment import (
     Posting,
     Reservation,
 )
+from gateway.domain.preference import Consent, MethodChoice
 from gateway.domain.records import Act, Message, Notice, Pruned
 from gateway.domain.replenishment import Forecast, ForecastState, Plan, Policy, SecondOpinion
 from gateway.domain.stock import (
@@ -75,6 +76,8 @@ ENTITIES: dict[str, type[Any]] = {
     "approvals": Approval,
     "payment_methods": PaymentMethod,
     "mandates": Mandate,
+    "method_choices": MethodChoice,
+    "consents": Consent,
     "attempts": Attempt,
     "reservations": Reservation,
     "operations": Operation,

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from gateway.web.pages import decisions, devices, live, money, orders, settings, shell, sign_in, supplies
+from gateway.web.pages import decisions, devices, live, mandates, money, orders, settings, shell, sign_in, supplies
 from gateway.web.pages.live import end_streams_when
 
 __all__ = ["end_streams_when", "router"]
 
 router = APIRouter()
-for page in (supplies, decisions, orders, devices, money, settings, sign_in, live, shell):
+for page in (supplies, decisions, orders, devices, money, mandates, settings, sign_in, live, shell):
     router.include_router(page.router)

@@ -1,7 +1,5 @@
 """What a person sees when something went wrong: the form again, or a page that says it and leads on."""
 
-from collections.abc import Mapping
-
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -9,7 +7,7 @@ from starlette.datastructures import UploadFile
 from gateway.domain.errors import DomainError
 from gateway.web import problems
 from gateway.web.identity import session_cookie, signed_in
-from gateway.web.pages.forms import Refused, page_of
+from gateway.web.pages.forms import Entries, Refused, page_of
 from gateway.web.pages.rendering import answer, is_partial
 from gateway.web.pages.visit import Visit
 from gateway.web.problems import Problem
@@ -23,14 +21,16 @@ SHOWN_AGAIN = frozenset({409, 422, 503, 504})
 async def error_page(request: Request, problem: Problem) -> Response:
     """Return the page for a problem, with the frame of the house for whoever is signed in."""
     page = page_of(request)
-    entries: Mapping[str, str] = {}
+    entries: dict[str, tuple[str, ...]] = {}
     if page is not None and problem.status in SHOWN_AGAIN:
         # The handler's own reading of the form is kept with the request: nothing is read twice.
-        entries = {name: value for name, value in (await request.form()).items() if not isinstance(value, UploadFile)}
+        for name, value in (await request.form()).multi_items():
+            if not isinstance(value, UploadFile):
+                entries[name] = (*entries.get(name, ()), value)
     return await run_in_threadpool(_answer, request, problem, entries)
 
 
-def _answer(request: Request, problem: Problem, entries: Mapping[str, str]) -> Response:
+def _answer(request: Request, problem: Problem, entries: Entries) -> Response:
     # Where the fault is ours, nothing is asked of the database: it may be what fails.
     who = None if problem in {problems.OURS, problems.UNAVAILABLE} else signed_in(request)
     if who is not None:
@@ -41,7 +41,7 @@ def _answer(request: Request, problem: Problem, entries: Mapping[str, str]) -> R
     return answer(request, "error.html", context, status=problem.status, headers=problems.headers_of(problem))
 
 
-def _form_again(request: Request, problem: Problem, entries: Mapping[str, str], who: SignedIn) -> Response | None:
+def _form_again(request: Request, problem: Problem, entries: Entries, who: SignedIn) -> Response | None:
     page = page_of(request)
     if page is None or problem.status not in SHOWN_AGAIN or is_partial(request):
         return None

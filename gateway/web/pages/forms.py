@@ -7,7 +7,7 @@ page: entries kept, a message at each field. Templates ask `forms.at(action)` fo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from fastapi import Request, Response
 
@@ -17,6 +17,8 @@ from payments.errors import MoneyError
 from payments.money import Money
 
 Page = Callable[..., Response]
+Entries: TypeAlias = Mapping[str, tuple[str, ...]]
+"""What a form held, by field: a group of boxes sends one value for each that is ticked."""
 Handler = TypeVar("Handler", bound=Callable[..., Response])
 
 SECRETS = frozenset({"password", "present"})
@@ -49,7 +51,7 @@ class Refused:
     """A form that was sent to `action` and not accepted: what it held, and what is wrong."""
 
     action: str
-    entries: Mapping[str, str]
+    entries: Entries
     problem: Problem
 
     @property
@@ -70,16 +72,18 @@ class Form:
 
     id: str
     refused: bool = False
-    entries: Mapping[str, str] = field(default_factory=dict)
+    entries: Entries = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, name: str, default: object = "") -> object:
         """Return what the person wrote, else what stands there to begin with."""
-        return self.entries.get(name, default) if self.refused and name not in SECRETS else default
+        if not self.refused or name in SECRETS or name not in self.entries:
+            return default
+        return self.entries[name][-1]
 
     def ticked(self, name: str, value: str = "yes", *, default: bool = False) -> bool:
         """Return whether a box is ticked: an unticked one is not sent."""
-        return self.entries.get(name) == value if self.refused else default
+        return value in self.entries.get(name, ()) if self.refused else default
 
     def error(self, name: str) -> str:
         """Return what is wrong with a field, empty where nothing is."""
@@ -102,7 +106,7 @@ class Forms:
         refused = self.refused
         if refused is None or refused.action != action:
             return Form(form_id)
-        if any(refused.entries.get(name) != value for name, value in marks.items()):
+        if any(value not in refused.entries.get(name, ()) for name, value in marks.items()):
             return Form(form_id)
         return Form(form_id, refused=True, entries=refused.entries, errors=dict(refused.problem.errors))
 

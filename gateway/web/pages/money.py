@@ -9,10 +9,10 @@ from fastapi.responses import StreamingResponse
 
 from gateway.domain.errors import Invalid
 from gateway.domain.household import Household
-from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
+from gateway.domain.payment import MandateState, MethodState, PaymentMethod
 from gateway.steps.acts import wallet
 from gateway.steps.acts.household import freeze_everything, freeze_method, unfreeze_everything
-from gateway.steps.money.permissions import WAITING
+from gateway.steps.acts.limits import Limits
 from gateway.steps.ports import Transaction
 from gateway.web.pages.forms import amount_of, shown_on, written
 from gateway.web.pages.visit import Visit, Visiting, back
@@ -132,7 +132,7 @@ def link_account(
     """Link an account under a mandate."""
     with visiting.web.unit_of_work.read() as tx:
         currency = tx.get(Household, visiting.household_id, visiting.household_id).currency
-    limits = wallet.Limits(
+    limits = Limits(
         standing=standing == "yes",
         per_order_minor=amount_of(per_order, currency, named="per_order"),
         per_period_minor=amount_of(per_period, currency, named="per_period"),
@@ -179,51 +179,3 @@ def top_up(visiting: Visiting, method_id: str, amount: Annotated[str, Form(max_l
         currency = tx.get(PaymentMethod, visiting.household_id, method_id).currency
     wallet.top_up(visiting.web.steps, visiting.member, method_id, amount_of(amount, currency))
     return back("/money", "topped-up")
-
-
-@router.post("/mandates/{mandate_id}")
-@shown_on(money_page)
-def set_limits(
-    visiting: Visiting,
-    mandate_id: str,
-    per_order: Annotated[str, Form(max_length=20)],
-    per_period: Annotated[str, Form(max_length=20)],
-    price_tolerance_percent: Annotated[float, Form()],
-    standing: Annotated[str, Form()] = "",
-    valid_days: Annotated[str, Form(max_length=5)] = "",
-) -> Response:
-    """Change what a mandate allows; its end stays as it is unless a number of days from now is given."""
-    if valid_days.strip() and not valid_days.strip().isdecimal():
-        raise Invalid("valid_days", "write a number of days, or leave it empty")
-
-    with visiting.web.unit_of_work.read() as tx:
-        mandate = tx.get(Mandate, visiting.household_id, mandate_id)
-    limits = wallet.Limits(
-        standing=standing == "yes",
-        per_order_minor=amount_of(per_order, mandate.currency, named="per_order"),
-        per_period_minor=amount_of(per_period, mandate.currency, named="per_period"),
-        period_days=mandate.period_days,
-        per_merchant_minor=mandate.per_merchant_minor,
-        price_tolerance_percent=price_tolerance_percent,
-        valid_days=int(valid_days) if valid_days.strip() else None,
-    )
-    in_force = wallet.set_limits(visiting.web.steps, visiting.member, mandate_id, limits)
-    said = "limits" if in_force.id == mandate_id else "limits-asked"
-    return back("/money", said, f"mandate-{mandate_id}")
-
-
-@router.get("/mandates/{mandate_id}/back")
-def came_back(visiting: Visiting, mandate_id: str) -> Response:
-    """Where a provider's page leads back to: what the customer did there is looked up, whatever the address says."""
-    with visiting.web.unit_of_work.begin() as tx:
-        mandate = wallet.came_back(tx, visiting.member, mandate_id, now_us=visiting.now_us)
-    is_waiting = mandate.state in WAITING
-    said = "looking" if is_waiting else "linked" if mandate.state is MandateState.ACTIVE else "not-linked"
-    return back("/money", said, f"mandate-{mandate_id}")
-
-
-@router.post("/mandates/{mandate_id}/confirmed")
-def confirmed(visiting: Visiting, mandate_id: str) -> Response:
-    """Look up what became of a permission that was to be confirmed at the provider."""
-    visiting.change(lambda tx: wallet.confirmed(tx, visiting.member, mandate_id, now_us=visiting.now_us))
-    return back("/money", "looking", f"mandate-{mandate_id}")

@@ -19,6 +19,8 @@ from gateway.web.views import household_header
 DONE = {
     "cancel-asked": "The shop is asked to cancel. Nothing changes until it has confirmed.",
     "choosing": "Now choose the account on the provider's own page: the button below leads there, and back here.",
+    "consent": "Allowed. We tell you each time the next account is debited.",
+    "consent-ended": "Taken back. When an account declines, nothing is bought.",
     "device-frozen": "The device is frozen. It is still heard, and nothing is bought on its word.",
     "device-removed": "The device is removed. It is no longer let in; what it said is kept.",
     "device-unfrozen": "The device counts again.",
@@ -33,6 +35,8 @@ DONE = {
     "method-frozen": "The account is frozen. Nothing is debited from it.",
     "method-unfrozen": "The account may be debited again.",
     "not-linked": "The account was not linked: its provider said no, or its page had lapsed. You can link it anew.",
+    "named": "The account is named for it.",
+    "ordered": "The order of the accounts is saved.",
     "pack": "It is the usual product now.",
     "paying-again": "The payment is asked for again; this page follows it.",
     "password": "The password is saved. Every other browser is signed out, and no sign-in link works any more.",
@@ -46,6 +50,7 @@ DONE = {
     "token": "The token is revoked.",
     "topped-up": "The top-up is on its way; the balance follows.",
     "unfrozen": "The freeze is lifted; what waited goes on.",
+    "unnamed": "It is paid by the accounts in their order again.",
     "unlinked": "The account is unlinked.",
 }
 """What a page says after an act, by the word in its address: no address can make a page say anything else."""

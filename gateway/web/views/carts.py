@@ -8,9 +8,10 @@ from gateway.domain.order import OrderState
 from gateway.domain.payment import Mandate, PaymentMethod
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, SECOND_US, Forecast
+from gateway.steps.money.mandates import usable
 from gateway.steps.ports import Transaction
 from gateway.web.views.cart_lines import CartLine, cart_lines
-from gateway.web.views.limits import LimitMeter, limit_meter, usable_methods, used_in_period
+from gateway.web.views.limits import LimitMeter, limit_meter, used_in_period
 from gateway.web.views.progress import (
     Clock,
     Decision,
@@ -124,8 +125,8 @@ def _view(tx: Transaction, cart: Cart, *, now_us: int, wall_us: int) -> CartView
     lines = tx.find(Line, household_id, cart_id=cart.id)
     decision = read_decision(tx, cart)
     undo_us = undo_until_us(cart, decision, wall_us)
-    methods = usable_methods(tx, household_id, cart.currency, cart.merchant_id, now_us=now_us)
     decidable = cart.state is CartState.AWAITING_APPROVAL
+    methods = usable(tx, cart, now_us) if decidable else []
     order = decision.order
     promised_us = comes_us(cart, order, now_us)
     method = methods[0][0] if decidable and methods else decision.method

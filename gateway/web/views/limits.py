@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod, Reservation, ReservationState
+from gateway.domain.payment import Mandate, Reservation, ReservationState
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.ports import Transaction
 from gateway.web.wording import money
@@ -71,25 +71,6 @@ def period_words(days: int) -> str:
     if 28 <= days <= 31:
         return "monthly"
     return {1: "daily", 7: "weekly", 365: "yearly"}.get(days, f"{days}-day")
-
-
-def usable_methods(
-    tx: Transaction, household_id: str, currency: str, merchant_id: str, *, now_us: int
-) -> list[tuple[PaymentMethod, Mandate]]:
-    """Return the active linked accounts that a yes at this merchant may debit, the preferred one first.
-
-    Each comes with the mandate it is debited under: the one that the approve step would take.
-    """
-    mandates = [
-        mandate
-        for mandate in tx.find(Mandate, household_id, state=MandateState.ACTIVE, currency=currency)
-        if mandate.merchant_id in {None, merchant_id}
-        and (mandate.valid_until_us is None or mandate.valid_until_us > now_us)
-    ]
-    first = {mandate.payment_method_id: mandate for mandate in reversed(mandates)}
-    methods = tx.find(PaymentMethod, household_id, state=MethodState.ACTIVE, currency=currency)
-    ranked = sorted(methods, key=lambda method: method.rank)
-    return [(method, first[method.id]) for method in ranked if method.id in first]
 
 
 def _share(part: int, whole: int) -> float:

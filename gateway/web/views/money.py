@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from gateway.domain.household import Household
 from gateway.domain.payment import Funding, Mandate, MandateState, MethodState, PaymentMethod
-from gateway.domain.records import MerchantAccount
-from gateway.domain.stock import Supply
 from gateway.steps.ports import Transaction
 from gateway.web.views.ledger import AccountRow, account_rows
 from gateway.web.views.limits import LimitMeter, limit_meter, used_in_period
 from gateway.web.views.stock import grouped
+from gateway.web.views.wishes import Wishes, scope_words, wishes
 from gateway.web.wording import Wording, money
 
 METHOD_WORDS = {
@@ -56,6 +55,7 @@ class MandateRow:
     per_order: str
     per_merchant_minor: int | None
     per_merchant: str
+    per_period_count: int | None
     scope: str
     price_tolerance_percent: float
     left_minor: int
@@ -66,8 +66,9 @@ class MandateRow:
     currency: str
     period_days: int
     valid_from_us: int
-    merchant_id: str | None
-    supply_id: str | None
+    merchant_ids: tuple[str, ...] | None
+    device_ids: tuple[str, ...] | None
+    supply_ids: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ class MoneyView:
     methods: tuple[MethodRow, ...]
     mandates: tuple[MandateRow, ...]
     accounts: tuple[AccountRow, ...]
+    wishes: Wishes
 
 
 def money_view(tx: Transaction, household_id: str, *, now_us: int) -> MoneyView:
@@ -111,6 +113,7 @@ def money_view(tx: Transaction, household_id: str, *, now_us: int) -> MoneyView:
         methods=method_rows(tx, household_id, mandates),
         mandates=mandates,
         accounts=account_rows(tx, household_id),
+        wishes=wishes(tx, household_id, now_us=now_us),
     )
 
 
@@ -168,8 +171,6 @@ def mandate_row(tx: Transaction, mandate: Mandate, *, now_us: int) -> MandateRow
     """Build one mandate."""
     household_id = mandate.household_id
     wording = Wording(tx.get(Household, household_id, household_id).time_zone)
-    merchant = tx.get(MerchantAccount, household_id, mandate.merchant_id).name if mandate.merchant_id else ""
-    supply = tx.get(Supply, household_id, mandate.supply_id).name if mandate.supply_id else ""
     used = used_in_period(tx, mandate, now_us)
     left = max(0, mandate.per_period_minor - used)
     limit = mandate.per_merchant_minor
@@ -187,7 +188,8 @@ def mandate_row(tx: Transaction, mandate: Mandate, *, now_us: int) -> MandateRow
         per_order=money(mandate.per_order_minor, mandate.currency),
         per_merchant_minor=limit,
         per_merchant="" if limit is None else money(limit, mandate.currency),
-        scope=", ".join(part for part in (merchant, supply) if part),
+        per_period_count=mandate.per_period_count,
+        scope=scope_words(tx, mandate),
         price_tolerance_percent=mandate.price_tolerance_percent,
         left_minor=left,
         left=money(left, mandate.currency),
@@ -197,6 +199,7 @@ def mandate_row(tx: Transaction, mandate: Mandate, *, now_us: int) -> MandateRow
         currency=mandate.currency,
         period_days=mandate.period_days,
         valid_from_us=mandate.valid_from_us,
-        merchant_id=mandate.merchant_id,
-        supply_id=mandate.supply_id,
+        merchant_ids=mandate.merchant_ids,
+        device_ids=mandate.device_ids,
+        supply_ids=mandate.supply_ids,
     )

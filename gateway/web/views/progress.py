@@ -76,13 +76,21 @@ def read_decision(tx: Transaction, cart: Cart) -> Decision:
     return Decision(
         approval=approval,
         approved_by=_approved_by(tx, approval),
-        method=tx.seek(PaymentMethod, household_id, approval.payment_method_id) if approval else None,
+        method=_method(tx, approval, attempt),
         attempt=attempt,
         operations=tuple(operations),
         order=order,
         lines=tuple(tx.find(OrderLine, household_id, order_id=order.id)) if order else (),
         shipments=tuple(tx.find(Shipment, household_id, order_id=order.id)) if order else (),
     )
+
+
+def _method(tx: Transaction, approval: Approval | None, attempt: Attempt | None) -> PaymentMethod | None:
+    """Return the account that is debited: the last one tried, which is not always the one first asked."""
+    if approval is None:
+        return None
+    method_id = approval.payment_method_id if attempt is None else attempt.payment_method_id
+    return tx.seek(PaymentMethod, approval.household_id, method_id)
 
 
 def undo_until_us(cart: Cart, decision: Decision, wall_us: int) -> int | None:

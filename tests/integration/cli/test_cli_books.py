@@ -18,7 +18,8 @@ from gateway.domain.payment import Attempt, AttemptState, Mandate, Operation, Op
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Forecast, Plan
 from gateway.domain.stock import Device, PackOption, Quarantined, Supply
-from gateway.steps.acts.wallet import Limits, link_account, top_up
+from gateway.steps.acts.limits import Limits
+from gateway.steps.acts.wallet import link_account, top_up
 from gateway.steps.money.books import post
 from gateway.steps.ports import Transaction
 from gateway.store.merchant_secrets import seal_merchant

@@ -9,7 +9,8 @@ from gateway.domain.errors import DomainError, Invalid
 from gateway.domain.household import Household, Member
 from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod, Posting
 from gateway.domain.records import MerchantAccount
-from gateway.steps.acts.wallet import Limits, top_up
+from gateway.steps.acts.limits import Limits
+from gateway.steps.acts.wallet import top_up
 from payments.errors import UnknownCurrency
 from payments.money import Money
 from tests.builders import HOME, build

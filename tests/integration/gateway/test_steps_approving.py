@@ -148,8 +148,8 @@ def test_a_cart_that_costs_nothing_cannot_be_paid_for(open_rig: OpenRig) -> None
         ("the mandate is revoked", lambda rig: replace(rig.the(Mandate), state=MandateState.REVOKED)),
         ("the mandate has ended", lambda rig: replace(rig.the(Mandate), valid_until_us=rig.clock.now)),
         ("it is not valid yet", lambda rig: replace(rig.the(Mandate), valid_from_us=rig.clock.now + 1)),
-        ("it is for another shop", lambda rig: replace(rig.the(Mandate), merchant_id="elsewhere")),
-        ("it is for another supply", lambda rig: replace(rig.the(Mandate), supply_id="coffee")),
+        ("it is for another shop", lambda rig: replace(rig.the(Mandate), merchant_ids=("elsewhere",))),
+        ("it is for another supply", lambda rig: replace(rig.the(Mandate), supply_ids=("coffee",))),
     ],
 )
 def test_no_account_may_be_debited_when(open_rig: OpenRig, why: str, change: Callable[[Rig], object]) -> None:
@@ -405,9 +405,9 @@ def test_a_standing_mandate_approves_by_itself_what_it_covers(open_rig: OpenRig)
     [
         ({"per_order_minor": 100}, "an order"),
         ({"per_period_minor": 100}, "30 days"),
-        ({"per_merchant_minor": 100}, "at shop"),
-        ({"merchant_id": "elsewhere"}, "merchant"),
-        ({"supply_id": "coffee"}, "supply"),
+        ({"per_merchant_minor": 100}, "at Corner shop"),
+        ({"merchant_ids": ("elsewhere",)}, "merchant"),
+        ({"supply_ids": ("coffee",)}, "supply"),
         ({"valid_until_us": 1}, "expired"),
         ({"state": MandateState.SUSPENDED}, "no standing mandate"),
     ],

@@ -12,7 +12,8 @@ from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod, Reservation
 from gateway.domain.records import Message, Notice, NoticeState
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.acts.wallet import Limits, came_back, confirmed, link_account, set_limits, unlink_account
+from gateway.steps.acts.limits import Limits
+from gateway.steps.acts.wallet import came_back, confirmed, link_account, set_limits, unlink_account
 from gateway.steps.money.permissions import MOST_LOOKS
 from payments.adapter import OperationKind as Kind
 from payments.adapter import SetupMandate

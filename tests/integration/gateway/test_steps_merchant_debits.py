@@ -19,7 +19,8 @@ from gateway.domain.payment import (
     ReservationState,
 )
 from gateway.domain.records import Message
-from gateway.steps.acts.wallet import Limits, link_account
+from gateway.steps.acts.limits import Limits
+from gateway.steps.acts.wallet import link_account
 from gateway.steps.approve import Undo
 from gateway.web.views.chain import payment_chain
 from tests.builders import HOME

@@ -11,6 +11,7 @@ from gateway.domain.payment import (
     Account,
     Attempt,
     AttemptState,
+    Funding,
     JournalEntry,
     Mandate,
     MandateState,
@@ -387,6 +388,7 @@ def money_rows() -> list[object]:
             state=MethodState.ACTIVE,
             rank=rank,
             created_us=NOW - 80 * DAY_US,
+            funding=Funding.BALANCE if adapter == "balance" else Funding.PROVIDER,
         )
         for key, adapter, label, rank in methods
     ]
@@ -408,8 +410,9 @@ def money_rows() -> list[object]:
                 per_period_minor=per_period,
                 period_days=30,
                 per_merchant_minor=None,
-                merchant_id=SHOP if standing else None,
-                supply_id=None,
+                merchant_ids=(SHOP,) if standing else None,
+                device_ids=None,
+                supply_ids=None,
                 price_tolerance_percent=10.0,
                 valid_from_us=NOW - 80 * DAY_US,
                 valid_until_us=None,

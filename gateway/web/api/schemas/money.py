@@ -245,8 +245,10 @@ class MandateBody(Answer):
     per_merchant: Amount | None
     used: Amount
     left: Amount
-    merchant_id: str | None
-    supply_id: str | None
+    per_period_count: int | None = Field(description="How many orders may fall into one period; null: any number.")
+    merchant_ids: list[str] | None = Field(description="Only for these shops; null: any.")
+    device_ids: list[str] | None = Field(description="Only for what these devices ask for; null: any.")
+    supply_ids: list[str] | None = Field(description="Only for these supplies; null: any.")
     price_tolerance_percent: float
     valid_from: datetime | None
     valid_until: datetime | None
@@ -266,8 +268,10 @@ class MandateBody(Answer):
             per_merchant=None if per_merchant is None else amount(per_merchant, row.currency),
             used=amount(row.meter.used_minor, row.currency),
             left=amount(row.left_minor, row.currency),
-            merchant_id=row.merchant_id,
-            supply_id=row.supply_id,
+            per_period_count=row.per_period_count,
+            merchant_ids=_ids(row.merchant_ids),
+            device_ids=_ids(row.device_ids),
+            supply_ids=_ids(row.supply_ids),
             price_tolerance_percent=row.price_tolerance_percent,
             valid_from=moment(row.valid_from_us),
             valid_until=moment(row.valid_until_us),
@@ -299,6 +303,10 @@ class MethodBody(Answer):
             rank=row.rank,
             created=moment(row.created_us),
         )
+
+
+def _ids(ids: tuple[str, ...] | None) -> list[str] | None:
+    return None if ids is None else list(ids)
 
 
 def _payment(row: PaymentRow) -> dict[str, object]:
