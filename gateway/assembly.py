@@ -102,7 +102,7 @@ def assemble(settings: Settings) -> Gateway:
     if not os.access(settings.data_dir, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise NotWritable(settings.data_dir)
     clock: Clock = RealClock() if settings.clock_file is None else ClockFile(settings.clock_file)
-    engine = open_engine(settings.main_database_url)
+    engine = open_engine(settings.main_database_url, calls_at_once=settings.calls_at_once)
     _check_version(engine)
     unit_of_work = SqlUnitOfWork(engine, new_id, clock.wall_us)
     try:
@@ -141,9 +141,7 @@ def assemble(settings: Settings) -> Gateway:
         providers=providers,
         merchants=merchants,
         services=services,
-        queue=WorkQueue(
-            engine, new_id(), clock.wall_us, place=f"{socket.gethostname()}:{settings.data_dir.resolve()}/"
-        ),
+        queue=WorkQueue(engine, new_id(), clock.wall_us, place=_place(settings)),
     )
 
 

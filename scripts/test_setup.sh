@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Bring what the tests drive and pip cannot: a Chromium and the Mosquitto broker. By apt-get where it may,
+# Bring what the tests drive and pip cannot: a Chromium, the Mosquitto broker, a PostgreSQL. By apt-get where it may,
 # otherwise say what to install. A missing part fails here, loudly: no test is skipped for want of it.
 set -euo pipefail
 
@@ -7,10 +7,13 @@ have_chromium() { sh scripts/find_chromium.sh >/dev/null; }
 
 have_mosquitto() { command -v mosquitto >/dev/null && command -v mosquitto_passwd >/dev/null; }
 
-# Prints each missing part, by the names given for the browser and the broker.
+have_postgres() { sh scripts/find_postgres.sh >/dev/null; }
+
+# Prints each missing part, by the names given for the browser, the broker and the database.
 missing() {
     have_chromium || echo "${1:-chromium}"
     have_mosquitto || echo "${2:-mosquitto}"
+    have_postgres || echo "${3:-postgresql}"
 }
 
 may_install() {
@@ -37,10 +40,11 @@ if may_install; then
 fi
 
 if [ "$(uname -s)" = Darwin ]; then
-    how=$(missing "brew install --cask chromium" "brew install mosquitto")
+    how=$(missing "brew install --cask chromium" "brew install mosquitto" "brew install postgresql")
 else
-    how=$(missing "apt-get install chromium (as root)" "apt-get install mosquitto (as root)")
+    how=$(missing "apt-get install chromium (as root)" "apt-get install mosquitto (as root)" \
+        "apt-get install postgresql (as root)")
 fi
-echo "The tests drive a real browser and a real broker. Please install what is missing:" >&2
+echo "The tests drive a real browser, a real broker and a real database. Please install what is missing:" >&2
 echo "$how" | sed 's/^/    /' >&2
 exit 1

@@ -1,7 +1,12 @@
-"""What holds for every test."""
+"""What holds for every test, and the databases they run on."""
+
+from collections.abc import Iterator
 
 import pytest
 import structlog
+
+from tests.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -13,3 +18,22 @@ def _plain_tracebacks() -> None:
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ]
     )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresDatabases]:
+    """Databases on a PostgreSQL server of this process, started when the first is asked for: it takes a second."""
+    server = PostgresServer()
+    databases = PostgresDatabases(server)
+    yield databases
+    databases.close()
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Each of the databases the gateway runs on: a test that asks for them, or for a rig, runs on both."""
+    if request.param == "sqlite":
+        return SqliteDatabases(request.getfixturevalue("tmp_path"))
+    found: PostgresDatabases = request.getfixturevalue("postgres")
+    return found

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -118,6 +118,9 @@ class FakeTransaction:
 
     def new_id(self) -> str:
         return self._unit_of_work.next_id()
+
+    def take(self, household_ids: Iterable[str]) -> None:  # noqa: ARG002 — the only writer has them all
+        self._must_write()
 
     def get(self, entity: type[Entity], household_id: str, entity_id: str) -> Entity:
         found = self.seek(entity, household_id, entity_id)

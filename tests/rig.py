@@ -1,15 +1,11 @@
-"""The whole river over a real SQLite database, with a bank, a shop and an inbox in memory and a clock set by hand."""
+"""The whole river over a real database, with a bank, a shop and an inbox in memory and a clock set by hand."""
 
 import itertools
-import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import event, func, select, text
+from sqlalchemy import case, func, select
 
 from gateway.domain.cart import Cart
 from gateway.domain.household import Member
@@ -18,13 +14,12 @@ from gateway.domain.replenishment import DAY_US
 from gateway.steps.approve import Approve, Decision, approve
 from gateway.steps.money.audit import audit
 from gateway.steps.ports import Services, Transaction
-from gateway.store import migrate
-from gateway.store.engine import open_engine, sqlite_url
 from gateway.store.tables import WorkRow
 from gateway.store.unit_of_work import SqlUnitOfWork
 from gateway.store.work_queue import WorkQueue
 from gateway.worker import Round, Worker
 from tests.builders import HOME
+from tests.databases import Databases
 from tests.fake_bank import FakeBank, FakeProviders
 from tests.fake_shop import FakeInbox, FakeMerchants, FakeShop
 from tests.fakes import FakeClock
@@ -75,14 +70,13 @@ class CrashingUnitOfWork:
 
 
 class Rig:
-    """One gateway: the store, the steps' services and a worker. `work_off` lets everything due happen."""
+    """One gateway over an empty database. `work_off` lets everything due happen."""
 
-    def __init__(self, folder: Path, *entities: object, bomb: Bomb | None = None) -> None:
+    def __init__(self, databases: Databases, *entities: object, bomb: Bomb | None = None) -> None:
         self.clock = FakeClock()
         self.bomb = bomb or Bomb()
-        (folder / "replenish.db").write_bytes(_migrated())
-        self.engine = open_engine(sqlite_url(folder))
-        event.listen(self.engine, "connect", _without_waiting_for_the_disk)
+        self._stack = ExitStack()
+        self.engine = self._stack.enter_context(databases.migrated())
         ids = itertools.count(1)
         self.new_id = lambda: f"id-{next(ids):08d}"
         self.store = SqlUnitOfWork(self.engine, self.new_id, self.clock.wall_us)
@@ -105,8 +99,8 @@ class Rig:
         self.add(*entities)
 
     def close(self) -> None:
-        """Let the file go."""
-        self.engine.dispose()
+        """Let the database go."""
+        self._stack.close()
 
     # Rows
 
@@ -117,8 +111,9 @@ class Rig:
                 tx.add(entity)
 
     def save(self, *entities: object) -> None:
-        """Write rows back."""
+        """Write rows back, whatever has become of them."""
         with self.store.begin() as tx:
+            tx.take({getattr(entity, "household_id", HOME) for entity in entities})
             for entity in entities:
                 tx.save(entity)
 
@@ -200,7 +195,8 @@ class Rig:
 
     def _wakes_wall_us(self) -> int | None:
         """Return the real time at which the next item that is due by policy time may run."""
-        ready = func.max(_work.c.not_before_wall_us, _work.c.lease_until_wall_us)
+        not_before, leased = _work.c.not_before_wall_us, _work.c.lease_until_wall_us
+        ready = case((not_before > leased, not_before), else_=leased)
         query = select(func.min(ready)).where(_work.c.due_us <= self.clock.now)
         with self.engine.connect() as connection:
             found: int | None = connection.execute(query).scalar()
@@ -231,23 +227,6 @@ class Rig:
         """Return where ledger, operations and the bank's book disagree."""
         with self.store.read() as tx:
             return [f"{one.reference}: {one.detail}" for one in audit(tx, self.providers, HOME)]
-
-
-def _without_waiting_for_the_disk(connection: sqlite3.Connection, _record: object) -> None:
-    # No test here cuts the power: a crash is an exception, and what was written stays written.
-    connection.execute("PRAGMA synchronous=OFF")
-
-
-@cache
-def _migrated() -> bytes:
-    """Return the file of an empty, migrated database: migrating anew for each test would take most of its time."""
-    with tempfile.TemporaryDirectory() as folder:
-        engine = open_engine(sqlite_url(Path(folder)))
-        migrate.upgrade(engine)
-        with engine.connect() as connection:
-            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-        engine.dispose()
-        return (Path(folder) / "replenish.db").read_bytes()
 
 
 def all_of(*groups: Iterable[object]) -> list[object]:

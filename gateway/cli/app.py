@@ -17,6 +17,7 @@ from gateway.domain.errors import DomainError
 from gateway.intake.errors import IntakeError
 from gateway.steps.ports import MerchantError, StoreUnavailable
 from gateway.steps.receive import InboxUnavailable
+from gateway.store.engine import UnknownDatabase
 from gateway.store.errors import VaultError
 from payments.errors import PaymentError
 
@@ -32,6 +33,7 @@ EXPECTED = (
     MerchantError,
     PaymentError,
     StoreUnavailable,
+    UnknownDatabase,
     VaultError,
 )
 

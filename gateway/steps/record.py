@@ -59,6 +59,8 @@ def record(item: WorkItem, services: Services) -> None:
     with services.unit_of_work.begin() as tx:
         rows = services.inbox.read_after(tx.cursor(CURSOR), BATCH)
         tx.complete(item)
+        # All senders' households at once: taken one after the other they would be taken in any order.
+        tx.find(Device, None, id=frozenset(row.device_id for row in rows))
         for row in rows:
             try:
                 with tx.savepoint():

@@ -4,13 +4,17 @@ Each pay-out becomes one settlement journal per household, and one pay-out journ
 gateway keeps itself (a stored balance) is there already: of that the merchants are paid daily.
 """
 
-from gateway.domain.payment import Account, Funding, PaymentMethod
+from collections.abc import Sequence
+
+from gateway.domain.payment import Account, Funding, Operation, PaymentMethod
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.money.payouts import book_settlement, pay_merchants
 from gateway.steps.ports import Services, Transaction
+from payments.adapter import Settlement
 from payments.ledger import AccountKind
 
+LOOKED_UP = 1_000  # operations at once
 PAGE = 200  # of an adapter's list_settlements
 
 
@@ -25,6 +29,7 @@ def settle(item: WorkItem, services: Services) -> None:
     settlements = provider.list_settlements(since_us)
     reversible = provider.capabilities.finality == "reversible"
     with services.unit_of_work.begin() as tx:
+        _take_households(tx, settlements)
         tx.complete(item)
         for settlement in settlements:
             book_settlement(tx, adapter, settlement, now_us, reversible=reversible)
@@ -39,9 +44,17 @@ def settlements_cursor(adapter: str) -> str:
     return f"settlements/{adapter}"
 
 
+def _take_households(tx: Transaction, settlements: Sequence[Settlement]) -> None:
+    """Take all their households together, and before the row of work, as whoever asks for that row again does."""
+    references = sorted({line.reference for one in settlements for line in one.lines})
+    pages = (references[start : start + LOOKED_UP] for start in range(0, len(references), LOOKED_UP))
+    tx.take({found.household_id for page in pages for found in tx.find(Operation, None, id=frozenset(page))})
+
+
 def _pay_from_balances(tx: Transaction, adapter: str, now_us: int) -> None:
     """Pay the merchants of the households whose money this adapter lets us keep, at most once a day."""
     households = {one.household_id for one in tx.every(PaymentMethod, None, adapter=adapter, funding=Funding.BALANCE)}
+    tx.take(households)
     for household_id in sorted(households):
         payables = tx.find(Account, household_id, kind=AccountKind.MERCHANT_PAYABLE)
         for currency in sorted({one.currency for one in payables}):

@@ -1,34 +1,55 @@
 """Transactions over the main database: get, find, add, save for every entity, and the rows of work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Select, text
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from gateway.domain.errors import NotFound
 from gateway.domain.records import WorkItem
 from gateway.steps.counterparts import counterpart_of
-from gateway.steps.ports import LeaseLost, Scalar, TooManyRows
+from gateway.steps.ports import LeaseLost, Scalar, StoreBusy, StoreUnavailable, TooManyRows
 from gateway.store import mapping, statements
+from gateway.store.writers import Writers
 
 Entity = TypeVar("Entity")
 
 LEASE_US = 60_000_000
 MAX_FOUND = 5_000
 PAGE = 1_000
+MOST_LOOKS = 5
+"""How often rows of several households are looked for again, when meanwhile others have come to be among them."""
 
 
 class SqlTransaction:
     """One transaction; see gateway.steps.ports.Transaction for what each method promises."""
 
-    def __init__(self, connection: Connection, new_id: Callable[[], str], wall_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        new_id: Callable[[], str],
+        wall_us: Callable[[], int],
+        writers: Writers | None = None,
+    ) -> None:
         self.connection = connection
         self._new_id = new_id
         self._wall_us = wall_us
+        # None: a reading transaction, or the only writer there is.
+        self._writers = writers
 
     def new_id(self) -> str:
         return self._new_id()
+
+    def take(self, household_ids: Iterable[str]) -> None:
+        if self._writers is not None:
+            self._writers.take(household_ids)
+
+    def _of(self, household_id: str | None) -> None:
+        """Come to be the household's one writer before anything of it is read or written."""
+        if self._writers is not None and household_id is not None:
+            self._writers.take((household_id,))
 
     # Entities
 
@@ -40,6 +61,7 @@ class SqlTransaction:
 
     def seek(self, entity: type[Entity], household_id: str, entity_id: str) -> Entity | None:
         kind: Any = entity
+        self._of(household_id)
         parameters = {"id": entity_id, statements.HOUSEHOLD: household_id}
         row = self.connection.execute(statements.seek(kind), parameters).first()
         return None if row is None else mapping.to_entity(entity, row)
@@ -71,18 +93,31 @@ class SqlTransaction:
         )
         if wanted is not None and wanted > MAX_FOUND:
             raise TooManyRows(entity, MAX_FOUND)
-        rows = self.connection.execute(query, parameters).all()
+        self._of(household_id)
+        rows = self._looked_for(kind, query, parameters, scoped=household_id is not None)
         if len(rows) > MAX_FOUND:
             raise TooManyRows(entity, MAX_FOUND)
         return [mapping.to_entity(entity, row) for row in rows]
 
+    def _looked_for(self, kind: Any, query: Select[Any], parameters: dict[str, Any], *, scoped: bool) -> Sequence[Any]:
+        """Return the rows; those of several households are read again once the places of all of them are held."""
+        for _ in range(MOST_LOOKS):
+            rows = self.connection.execute(query, parameters).all()
+            if scoped or self._writers is None or "household_id" not in mapping.columns(kind):
+                return rows
+            if not self._writers.take({row.household_id for row in rows}):
+                return rows
+        raise StoreBusy(f"rows of {kind.__name__} went from household to household while they were read")
+
     def count(self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]) -> int:
         kind: Any = entity
         compared, parameters = _comparisons(household_id, equals)
+        self._of(household_id)
         query = statements.count(kind, compared, scoped=household_id is not None)
         return int(self.connection.execute(query, parameters).scalar_one())
 
     def settled_minor(self, household_id: str, kind: str, owner: str, currency: str) -> int:
+        self._of(household_id)
         account = {"p_kind": kind, "p_owner": owner, "p_currency": currency}
         found = self.connection.execute(statements.SETTLED, account | {statements.HOUSEHOLD: household_id})
         return int(found.scalar() or 0)
@@ -94,6 +129,7 @@ class SqlTransaction:
         scoped = household_id is not None
         compared, parameters = _comparisons(household_id, equals)
         parameters[statements.LIMIT] = PAGE
+        self._of(household_id)
         query = statements.page(kind, compared, scoped=scoped, is_first=True)
         while True:
             page = self.connection.execute(query, parameters).all()
@@ -107,11 +143,15 @@ class SqlTransaction:
 
     def add(self, entity: object) -> None:
         kind: Any = type(entity)
-        self.connection.execute(statements.add(kind), mapping.to_values(entity))
+        values = mapping.to_values(entity)
+        if self._writers is not None and "household_id" in values:
+            self._writers.take((values["household_id"],))
+        self.connection.execute(statements.add(kind), values)
 
     def save(self, entity: object) -> None:
         kind: Any = type(entity)
         values = mapping.to_values(entity)
+        self._must_hold(values)
         parameters = statements.changes_of(kind, values) | statements.key_of(kind, values)
         changed = self.connection.execute(statements.save(kind), parameters)
         if changed.rowcount != 1:
@@ -119,13 +159,21 @@ class SqlTransaction:
 
     def remove(self, entity: object) -> None:
         kind: Any = type(entity)
-        self.connection.execute(statements.remove(kind), statements.key_of(kind, mapping.to_values(entity)))
+        values = mapping.to_values(entity)
+        self._must_hold(values)
+        self.connection.execute(statements.remove(kind), statements.key_of(kind, values))
+
+    def _must_hold(self, values: dict[str, Any]) -> None:
+        # What was read before the household's place was taken may have changed since; to write it back would undo that.
+        if self._writers is not None and "household_id" in values and not self._writers.holds(values["household_id"]):
+            raise RuntimeError(f"row {values['id']} is written, and was not read, in this transaction")
 
     # Work
 
     def enqueue(
         self, step: str, household_id: str | None, subject_id: str, *, due_us: int, not_before_wall_us: int = 0
     ) -> None:
+        self._of(household_id)
         row = {
             "id": self.new_id(),
             "step": step,
@@ -152,16 +200,24 @@ class SqlTransaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        with self.connection.begin_nested():
-            yield
+        held = frozenset[int]() if self._writers is None else self._writers.held
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            if self._writers is not None:
+                self._writers.go_back(held)
+            raise
 
     def hold(self, item: WorkItem) -> None:
+        self._of(item.household_id)
         mine = {"p_id": item.id, "p_fence": item.fence}
         held = self.connection.execute(statements.HOLD, mine | {"p_until": self._wall_us() + LEASE_US})
         if held.rowcount != 1:
             raise LeaseLost(item)
 
     def complete(self, item: WorkItem) -> None:
+        self._of(item.household_id)
         mine = {"p_id": item.id, "p_fence": item.fence}
         done = self.connection.execute(statements.COMPLETE, mine | {"p_generation": item.generation})
         if done.rowcount == 1:
@@ -205,17 +261,24 @@ class SqlUnitOfWork:
 
     def __init__(self, engine: Engine, new_id: Callable[[], str], wall_us: Callable[[], int]) -> None:
         self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._reading = (
+            engine
+            if self._is_sqlite
+            else engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        )
         self._new_id = new_id
         self._wall_us = wall_us
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
         """Open a writing transaction; commits at the end, rolls back on any exception."""
-        with self._engine.connect() as connection:
-            if connection.dialect.name == "sqlite":
+        with _connected(self._engine) as connection:
+            if self._is_sqlite:
                 connection.execute(text("BEGIN IMMEDIATE"))
+            writers = None if self._is_sqlite else Writers(connection)
             try:
-                yield SqlTransaction(connection, self._new_id, self._wall_us)
+                yield SqlTransaction(connection, self._new_id, self._wall_us, writers)
             except BaseException:
                 connection.rollback()
                 raise
@@ -224,10 +287,20 @@ class SqlUnitOfWork:
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
         """Open a reading transaction: one consistent view, nothing written."""
-        with self._engine.connect() as connection:
-            if connection.dialect.name == "sqlite":
+        with _connected(self._reading) as connection:
+            if self._is_sqlite:
                 connection.execute(text("BEGIN"))
             try:
                 yield SqlTransaction(connection, self._new_id, self._wall_us)
             finally:
                 connection.rollback()
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    try:
+        connection = engine.connect()
+    except NoConnectionFree as error:
+        raise StoreUnavailable(f"all connections are in use: {error}") from None
+    with connection:
+        yield connection

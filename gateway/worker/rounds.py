@@ -18,7 +18,7 @@ from gateway.domain.errors import DomainError
 from gateway.domain.records import HouseholdItem, WorkItem
 from gateway.steps import CALLS_OUT, FOR_OPERATOR, INSIDE
 from gateway.steps.counterparts import CALLING
-from gateway.steps.ports import LeaseLost, MerchantError, Services, StoreUnavailable, Transaction
+from gateway.steps.ports import LeaseLost, MerchantError, Services, StoreBusy, StoreUnavailable, Transaction
 from gateway.steps.record import CURSOR, REJECTED_CURSOR
 from gateway.worker.calls import Calls
 from payments.errors import PaymentError
@@ -185,8 +185,11 @@ class Worker:
             return False
         try:
             with self._services.unit_of_work.begin() as tx:
+                tx.take({item.household_id for item in items})
                 for item in items:
                     _inside(tx, item, now_us)
+        except StoreBusy:
+            return False
         except StoreUnavailable:
             raise
         except Exception:

@@ -22,7 +22,15 @@ from gateway.steps.ports.merchant import (
     WantedLine,
 )
 from gateway.steps.ports.services import Clock, PaymentProviders, Services
-from gateway.steps.ports.transaction import LeaseLost, Scalar, StoreUnavailable, TooManyRows, Transaction, UnitOfWork
+from gateway.steps.ports.transaction import (
+    LeaseLost,
+    Scalar,
+    StoreBusy,
+    StoreUnavailable,
+    TooManyRows,
+    Transaction,
+    UnitOfWork,
+)
 
 __all__ = [
     "Accepted",
@@ -50,6 +58,7 @@ __all__ = [
     "RejectedRow",
     "Scalar",
     "Services",
+    "StoreBusy",
     "StoreUnavailable",
     "TooManyRows",
     "Transaction",

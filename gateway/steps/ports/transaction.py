@@ -1,6 +1,6 @@
 """A transaction over the main database, and where transactions come from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
@@ -19,11 +19,19 @@ class LeaseLost(Exception):
 
 
 class StoreUnavailable(Exception):
-    """The database is locked, full or out of reach. Nothing of the transaction is kept; later the same may go well."""
+    """The database is locked, full or out of reach; later the same may go well.
+
+    Nothing of the transaction is kept; only of one whose connection was lost during the commit itself it is not known,
+    and the rows tell whoever begins again.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the database cannot be used: {reason}")
         self.reason = reason
+
+
+class StoreBusy(StoreUnavailable):
+    """Another writer was in the way for too long, or waited for this one. At once the same may go well."""
 
 
 class TooManyRows(Exception):
@@ -45,6 +53,14 @@ class Transaction(Protocol):
 
     def new_id(self) -> str:
         """Return a new UUIDv7."""
+        ...
+
+    def take(self, household_ids: Iterable[str]) -> None:
+        """Come to be the one writer of these households now: for a transaction that writes for several of them.
+
+        Otherwise this happens at the first thing that is read or written of a household in a writing transaction; two
+        that come by the same households in different orders would wait for each other.
+        """
         ...
 
     def get(self, entity: type[Entity], household_id: str, entity_id: str) -> Entity:
@@ -146,7 +162,11 @@ class UnitOfWork(Protocol):
     """Where transactions come from."""
 
     def begin(self) -> AbstractContextManager[Transaction]:
-        """Open a writing transaction (SQLite: BEGIN IMMEDIATE); commits at the end, rolls back on any exception."""
+        """Open a writing transaction; commits at the end, rolls back on any exception.
+
+        What it has read of a household nobody else changes before its end. Of what it read of all households (None)
+        that holds for `find`, not for `count` and `every`.
+        """
         ...
 
     def read(self) -> AbstractContextManager[Transaction]:

@@ -1,30 +1,39 @@
 """A gateway over a real database for each test."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.order import Order, OrderState
+from gateway.store.engine import open_engine
+from tests.databases import Databases
 from tests.homes import home, known_level
 from tests.rig import Rig
 
 
 @pytest.fixture
-def open_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+def open_rig(databases: Databases) -> Iterator[Callable[..., Rig]]:
     """Return a function that opens a gateway with these rows; all are closed at the end."""
     rigs: list[Rig] = []
 
     def open_one(*entities: object) -> Rig:
-        folder = tmp_path / f"gateway-{len(rigs)}"
-        folder.mkdir()
-        rigs.append(Rig(folder, *entities))
+        rigs.append(Rig(databases, *entities))
         return rigs[-1]
 
     yield open_one
     for rig in rigs:
         rig.close()
+
+
+@pytest.fixture
+def bare(databases: Databases) -> Iterator[Engine]:
+    """An engine on a database that holds nothing."""
+    with databases.bare() as url:
+        engine = open_engine(url)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture

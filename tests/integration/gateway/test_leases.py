@@ -1,7 +1,6 @@
 """Leases of a process that was killed."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -12,10 +11,8 @@ from tests.rig import Rig
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path, *home())
-    yield rig
-    rig.close()
+def rig(open_rig: Callable[..., Rig]) -> Rig:
+    return open_rig(*home())
 
 
 def test_what_a_killed_process_had_leased_is_worked_on_at_once_by_the_one_that_follows(rig: Rig) -> None:

@@ -1,16 +1,15 @@
 """Notices from the door to the step: no forged one keeps a genuine one out, and none grows old while it waits."""
 
+import json
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from gateway.domain.order import Order, OrderState
 from gateway.domain.records import Notice, NoticeState
 from gateway.store import migrate
-from gateway.store.engine import open_engine, sqlite_url
 from gateway.web.notices import keep
 from tests.rig import Rig
 
@@ -73,18 +72,20 @@ def test_a_notice_that_came_long_after_it_was_signed_is_refused(with_order: Call
     assert states(rig) == [NoticeState.REFUSED]
 
 
-def test_a_notice_from_before_counts_as_having_come_when_it_was_noted(tmp_path: Path) -> None:
-    engine = open_engine(sqlite_url(tmp_path))
+def test_a_notice_from_before_counts_as_having_come_when_it_was_noted(bare: Engine) -> None:
+    engine = bare
     migrate.upgrade(engine, "0008")
     with engine.begin() as connection:
         connection.execute(
             text(
                 "INSERT INTO notice (id, source, name, headers, body, sha256, state, reason, received_us)"
-                " VALUES ('n', 'merchant', 'shop', '{\"a\": \"b\"}', X'00ff', '77', 'received', '', 7)"
-            )
+                " VALUES ('n', 'merchant', 'shop', '{\"a\": \"b\"}', :body, '77', 'received', '', 7)"
+            ),
+            {"body": b"\x00\xff"},
         )
     migrate.upgrade(engine)
     with engine.connect() as connection:
-        (row,) = connection.execute(text("SELECT headers, body, received_us, received_wall_us FROM notice")).all()
-    engine.dispose()
-    assert tuple(row) == ('{"a": "b"}', b"\x00\xff", 7, 7)
+        row = connection.execute(text("SELECT headers, body, received_us, received_wall_us FROM notice")).one()
+    headers, body, *times = row
+    assert (json.loads(headers) if isinstance(headers, str) else headers) == {"a": "b"}
+    assert (body, times) == (b"\x00\xff", [7, 7])

@@ -312,8 +312,7 @@ def test_a_supply_that_is_due_soon_joins_the_cart_of_one_that_is_due_now(open_ri
     milk = rig.the(Forecast)
     assert milk.order_by_us is not None
     rig.clock.advance(milk.order_by_us - rig.clock.now - DAY_US)
-    with rig.store.begin() as tx:
-        tx.save(known_level("juice", LOW, at_us=rig.clock.now))
+    rig.save(known_level("juice", LOW, at_us=rig.clock.now))
     forecast_now(rig, "juice")
     rig.pass_days(0.1)
     assert {line.supply_id for line in rig.rows(Line)} == {"milk", "juice"}

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData
+from sqlalchemy import Engine, MetaData
 
 from devices.envelope import seal_plain
 from devices.readings import Reading as Said
@@ -17,7 +16,6 @@ from gateway.domain.stock import Device, Level, Measure, Quarantined, Reading, S
 from gateway.steps.acts.equipment import correct_level, put_in_pack
 from gateway.steps.record import MAX_EPOCHS
 from gateway.store import mapping, migrate
-from gateway.store.engine import open_engine, sqlite_url
 from tests.builders import HOME, build
 from tests.homes import home, left, supply, telling, telling_unsigned, used, used_total, word
 from tests.rig import Rig
@@ -189,8 +187,8 @@ def test_a_message_of_an_epoch_that_is_forgotten_is_not_counted_again(open_rig: 
 # A data directory from before
 
 
-def test_devices_with_signed_readings_count_as_having_signed(tmp_path: Path) -> None:
-    engine = open_engine(sqlite_url(tmp_path))
+def test_devices_with_signed_readings_count_as_having_signed(bare: Engine) -> None:
+    engine = bare
     migrate.upgrade(engine, "0006")
     with engine.begin() as connection:
         before = MetaData()
@@ -221,4 +219,3 @@ def test_devices_with_signed_readings_count_as_having_signed(tmp_path: Path) -> 
         }
         epochs = connection.execute(sequence.select().where(sequence.c.device_id == "fridge")).all()
         assert sorted(one.epoch for one in epochs) == list(range(20 - MAX_EPOCHS, 20))
-    engine.dispose()

@@ -1,18 +1,18 @@
-"""A database that is full or locked for a while: nothing is lost, nothing is half done, and the work goes on after."""
+"""A database full, locked or out of reach for a while: nothing is lost or half done, and the work goes on after."""
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import NullPool, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.stock import Quarantined, Reading, Supply
 from gateway.steps.ports import StoreUnavailable
+from tests.builders import HOME
 from tests.homes import home, known_level, left, telling
 from tests.integration.intake.wire import eventually
 from tests.rig import Rig
@@ -23,35 +23,62 @@ MESSAGES = 400
 
 @contextmanager
 def full_disk(rig: Rig, *, pages_left: int = 4) -> Iterator[None]:
-    """Let the database grow by a few pages only while the block runs."""
+    """Let the database grow by a few pages only while the block runs; where it is a server's, let nobody in."""
+    if rig.engine.dialect.name == "postgresql":
+        with nobody_let_in(rig):
+            yield
+        return
     with rig.engine.connect() as connection:
         most = int(connection.execute(text("PRAGMA page_count")).scalar_one()) + pages_left
+    with prepared(rig, f"PRAGMA max_page_count={most:d}"):
+        yield
 
-    def limit(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute(f"PRAGMA max_page_count={most:d}")
 
-    event.listen(rig.engine, "connect", limit)
-    rig.engine.dispose()
+@contextmanager
+def nobody_let_in(rig: Rig) -> Iterator[None]:
+    """Cut all connections to the database, and refuse new ones while the block runs."""
+    name = rig.engine.url.database
+    server = create_engine(rig.engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with server.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+        )
     try:
         yield
     finally:
-        event.remove(rig.engine, "connect", limit)
-        rig.engine.dispose()
+        with server.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
 
 
 @contextmanager
 def locked(rig: Rig) -> Iterator[None]:
     """Hold the writer's place as another program does while the block runs."""
+    is_sqlite = rig.engine.dialect.name == "sqlite"
+    hold = "BEGIN IMMEDIATE" if is_sqlite else "LOCK TABLE work IN EXCLUSIVE MODE"
+    with prepared(rig, "PRAGMA busy_timeout=10" if is_sqlite else "SET lock_timeout=10"):
+        other = create_engine(rig.engine.url, poolclass=NullPool)
+        with other.connect() as connection:
+            connection.execute(text(hold))
+            yield
+            connection.rollback()
 
-    def hurry(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA busy_timeout=10")
 
-    event.listen(rig.engine, "connect", hurry)
+@contextmanager
+def prepared(rig: Rig, statement: str) -> Iterator[None]:
+    """Run a statement on each new connection, and have new ones only while the block runs."""
+
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        connection.cursor().execute(statement)
+        connection.commit()
+
+    event.listen(rig.engine, "connect", prepare)
     rig.engine.dispose()
-    with closing(sqlite3.connect(Path(rig.engine.url.database or ""), isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    try:
         yield
-        other.execute("ROLLBACK")
+    finally:
+        event.remove(rig.engine, "connect", prepare)
+        rig.engine.dispose()
 
 
 def test_on_a_full_disk_no_message_is_passed_over(open_rig: OpenRig) -> None:
@@ -64,9 +91,9 @@ def test_on_a_full_disk_no_message_is_passed_over(open_rig: OpenRig) -> None:
             with suppress(StoreUnavailable):  # that an item is to be tried again may not fit either
                 assert rig.worker.run_once().done == 0
             rig.clock.wall += 61_000_000
-        assert rig.rows(Reading) == []
-        with rig.store.read() as tx:
-            assert tx.cursor("inbox") == 0
+    assert rig.rows(Reading) == []
+    with rig.store.read() as tx:
+        assert tx.cursor("inbox") == 0
     rig.work_off()
     assert [one.seq for one in rig.rows(Reading)] == list(range(1, MESSAGES + 1))
     assert rig.rows(Quarantined, None) == []
@@ -82,7 +109,7 @@ def test_a_yes_on_a_full_disk_is_no_yes_and_can_be_said_again(open_rig: OpenRig)
 
     def say_yes_to_much() -> None:  # a yes alone might fit into the pages that are there
         with rig.store.begin() as tx:
-            tx.save(replace(cart, state=CartState.APPROVED))
+            tx.save(replace(tx.get(Cart, HOME, cart.id), state=CartState.APPROVED))
             for number in range(1000):
                 tx.add(replace(supply, id=f"more-{number}"))
 
@@ -98,7 +125,7 @@ def test_the_worker_lives_through_a_lock_and_goes_on(open_rig: OpenRig) -> None:
     rig = open_rig(*home())
     rig.inbox.append(telling(1, 1, left("milk", 0.5)), rig.clock.now)
     with locked(rig):
-        with pytest.raises(StoreUnavailable, match="locked"):
+        with pytest.raises(StoreUnavailable, match="lock"):
             rig.worker.run_once()
         thread = threading.Thread(target=rig.worker.run)
         thread.start()

@@ -163,21 +163,23 @@ def set_up_tests(run: Run) -> Answer:
     return run("test_setup.sh", shell=shutil.which("bash") or "/bin/bash")
 
 
-def test_a_browser_and_a_broker_that_are_missing_and_may_not_be_installed_fail_the_tests_and_are_named(
+def test_a_browser_a_broker_and_a_database_that_are_missing_and_may_not_be_installed_fail_the_tests_and_are_named(
     run: Run, place: Place, tmp_path: Path
 ) -> None:
     real_tools(tmp_path, "sh", "sed", "uname")
     place("scripts/find_chromium.sh", "exit 1")
+    place("scripts/find_postgres.sh", "exit 1")
     answer = set_up_tests(run)
     assert answer.returncode == 1
     assert "Please install what is missing:" in answer.stderr
-    assert "chromium" in answer.stderr
-    assert "mosquitto" in answer.stderr
+    for part in ("chromium", "mosquitto", "postgresql"):
+        assert part in answer.stderr
 
 
 def test_what_apt_get_could_not_bring_still_fails_the_tests(run: Run, place: Place, tmp_path: Path) -> None:
     real_tools(tmp_path, "sh", "sed", "uname", "grep", "tr", "env")
     place("scripts/find_chromium.sh", "exit 0")
+    place("scripts/find_postgres.sh", "exit 0")
     place("bin/id", "echo 0")
     place("bin/apt-get", "exit 100")
     answer = set_up_tests(run)
@@ -188,7 +190,7 @@ def test_what_apt_get_could_not_bring_still_fails_the_tests(run: Run, place: Pla
 
 def test_what_is_there_already_is_not_installed_again(run: Run, place: Place, tmp_path: Path) -> None:
     real_tools(tmp_path, "sh", "sed", "uname")
-    for name in ("scripts/find_chromium.sh", "bin/mosquitto", "bin/mosquitto_passwd"):
+    for name in ("scripts/find_chromium.sh", "scripts/find_postgres.sh", "bin/mosquitto", "bin/mosquitto_passwd"):
         place(name, "exit 0")
     place("bin/apt-get", "exit 100")
     answer = set_up_tests(run)
