@@ -66,13 +66,17 @@ class RevokeMandate:
 
 @dataclass(frozen=True, slots=True)
 class Authorize:
-    """Hold `amount` for a later capture, under a mandate. `method_token` is the provider's, never a card number."""
+    """Hold `amount` for a later capture, under a mandate. `method_token` is the provider's, never a card number.
+
+    `return_url` is where the customer comes back to, should they have to confirm it.
+    """
 
     key: str
     reference: str
     amount: Money
     method_token: str
     mandate_ref: str
+    return_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

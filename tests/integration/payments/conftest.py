@@ -10,6 +10,7 @@ from payments.adapters.sandbox import SandboxAdapter
 from payments.memory import MemoryContext
 from payments.transport import HttpxClient
 from tests.integration.payments.bank_process import NOTICE_SECRET, TOKEN, BankProcess, NoticeInbox
+from tests.integration.payments.pretend_stripe import localstripe
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,13 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BankProcess]:
     process.start()
     yield process
     assert process.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def localstripe_url() -> Iterator[str]:
+    """One localstripe for all tests; each puts a proxy of its own in front of it."""
+    with localstripe() as url:
+        yield url
 
 
 @pytest.fixture
