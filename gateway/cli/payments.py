@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from gateway.cli.terminal import CommandFailed, DataDir, open_gateway, out, say
-from gateway.domain.order import Order
+from gateway.domain.order import Order, OrderLine
 from gateway.steps.acts import by_hand
 from gateway.steps.acts.by_hand import Verdict
+from gateway.steps.acts.give_back import give_back
 from gateway.steps.acts.pay_again import pay_again
 from gateway.steps.cancel import ask_to_cancel
 from gateway.steps.money.review import review
 from gateway.steps.ports import Transaction
+from payments.errors import MoneyError
+from payments.money import Money
 
 app = typer.Typer(help="Payments and orders that wait for a person.", no_args_is_help=True)
 
@@ -79,6 +82,45 @@ def payments_give_up(order: str, reason: Reason, data_dir: DataDir = None) -> No
     with open_gateway(data_dir) as gateway, gateway.unit_of_work.begin() as tx:
         by_hand.give_up(tx, _order(tx, order), reason=why, now_us=gateway.clock.now_us())
     say(f"Order {order} is given up; what was held for it is given back.")
+
+
+@app.command("refund")
+def payments_refund(
+    order: str,
+    reason: Reason,
+    line: Annotated[str | None, typer.Option("--line", help="Id of the order's line; else of the whole order.")] = None,
+    amount: Annotated[str | None, typer.Option("--amount", help="Such as 3.50; else all that is left.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Give money back for an order, whole or in part, never more than was debited for it."""
+    why = _checked(reason)
+    with open_gateway(data_dir) as gateway, gateway.unit_of_work.begin() as tx:
+        known = _order(tx, order)
+        written = give_back(
+            tx,
+            known,
+            line=None if line is None else _line(tx, known, line),
+            amount_minor=None if amount is None else _minor(amount, known.currency),
+            by=by_hand.OPERATOR,
+            reason=why,
+            now_us=gateway.clock.now_us(),
+        )
+    total = Money(sum(one.amount_minor for one in written), known.currency)
+    say(f"{total} of order {order} is being given back; the worker goes on.")
+
+
+def _line(tx: Transaction, order: Order, line_id: str) -> OrderLine:
+    found = tx.seek(OrderLine, order.household_id, line_id)
+    if found is None or found.order_id != order.id:
+        raise CommandFailed(f"order {order.id} has no line {line_id}")
+    return found
+
+
+def _minor(amount: str, currency: str) -> int:
+    try:
+        return Money.parse(amount, currency).amount_minor
+    except MoneyError as error:
+        raise CommandFailed(f"write the amount as 3.50: {error}") from None
 
 
 def _order(tx: Transaction, order_id: str) -> Order:

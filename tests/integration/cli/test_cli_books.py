@@ -127,7 +127,7 @@ def test_where_nothing_waits_for_a_person_that_is_said(with_balance: Replenish) 
 def test_acts_by_hand_name_what_is_not_there_in_one_sentence(with_balance: Replenish) -> None:
     settle = ("payments", "settle", "7", "--as", "failed", "--reason", "the bank says so")
     assert "no operation '7'" in with_balance.refused(*settle)
-    for act in ("pay-again", "cancel", "give-up"):
+    for act in ("pay-again", "cancel", "give-up", "refund"):
         assert with_balance.refused("payments", act, "7", "--reason", "late").startswith("no order has the id 7")
         assert "--reason" in with_balance.refused("payments", act, "7", "--reason", " ")
 
