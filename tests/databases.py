@@ -50,7 +50,7 @@ class SqliteDatabases:
         folder = self._new_folder()
         (folder / "replenish.db").write_bytes(_migrated_file())
         engine = open_engine(sqlite_url(folder))
-        event.listen(engine, "connect", _without_waiting_for_the_disk)
+        event.listen(engine, "connect", without_waiting_for_the_disk)
         yield engine
         engine.dispose()
 
@@ -145,7 +145,7 @@ class _Used:
         self._connection.close()
 
 
-def _without_waiting_for_the_disk(connection: sqlite3.Connection, _record: object) -> None:
+def without_waiting_for_the_disk(connection: sqlite3.Connection, _record: object) -> None:
     # No test here cuts the power: a crash is an exception, and what was written stays written.
     connection.execute("PRAGMA synchronous=OFF")
 

@@ -1,18 +1,17 @@
 """A bank that is a process, and a process that makes processes of the gateway."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from devices.clock import ClockSetting, write_clock
-from gateway.store.engine import sqlite_url
+from tests.databases import Databases
 from tests.fakes import START_US
 from tests.integration.crashes.crash_process import Processes
 from tests.integration.crashes.world import Site
 from tests.integration.payments.bank_process import TOKEN, BankProcess
-from tests.rig import _migrated
 
 _numbers = count(1)
 
@@ -35,12 +34,8 @@ def processes() -> Iterator[Processes]:
 
 
 @pytest.fixture
-def new_site(bank: BankProcess, tmp_path: Path) -> Callable[[], Site]:
-    def make() -> Site:
-        number = next(_numbers)
-        folder = tmp_path / f"site-{number}"
-        folder.mkdir()
-        (folder / "replenish.db").write_bytes(_migrated())
-        return Site(folder, sqlite_url(folder), bank.url, TOKEN, f"ana-{number}")
-
-    return make
+def site(bank: BankProcess, databases: Databases, tmp_path: Path) -> Iterator[Site]:
+    """An empty database, and an account at the bank that is not opened yet."""
+    with databases.migrated() as engine:
+        url = engine.url.render_as_string(hide_password=False)
+        yield Site(tmp_path, url, bank.url, TOKEN, f"ana-{next(_numbers)}")

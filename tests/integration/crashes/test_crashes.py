@@ -1,12 +1,13 @@
 """A process of the gateway is killed, or sleeps through its lease, at every named point of every operation."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from gateway.domain.order import Order
 from gateway.domain.payment import Mandate, MandateState, MethodState, Operation, PaymentMethod
@@ -40,11 +41,17 @@ CASES = [
 ]
 
 
-def _marks(case: Case) -> list[pytest.MarkDecorator]:
-    """Leave each story one case in the ordinary run, another point each time, every third asleep."""
-    number = list(STORIES).index(case.name)
-    of_story = [one for one in CASES if one.name == case.name and one.how == ("die" if number % 3 else "sleep")]
-    return [] if case == of_story[number % len(of_story)] else [pytest.mark.long]
+def _parameters() -> Iterator[ParameterSet]:
+    """Leave each story one case in the ordinary run: another point each time, every third asleep, databases in turn."""
+    for number, name in enumerate(STORIES):
+        cases = [one for one in CASES if one.name == name]
+        ordinary = [one for one in cases if one.how == ("die" if number % 3 else "sleep")]
+        for database in ("sqlite", "postgresql"):
+            is_its_turn = database == ("postgresql" if number % 2 else "sqlite")
+            for case in cases:
+                is_ordinary = is_its_turn and case == ordinary[number % len(ordinary)]
+                marks = [] if is_ordinary else [pytest.mark.long]
+                yield pytest.param(database, case, id=f"{case} on {database}", marks=marks)
 
 
 def live_through(case: Case, site: Site, processes: Processes, bank: BankProcess) -> None:
@@ -100,8 +107,8 @@ def check(story: Story, world: World, bank: BankProcess, *, was_written: bool) -
         assert balance == (Money(500, "EUR"), Money(0, "EUR"))
 
 
-@pytest.mark.parametrize("case", [pytest.param(one, id=str(one), marks=_marks(one)) for one in CASES])
+@pytest.mark.parametrize(("databases", "case"), list(_parameters()), indirect=["databases"])
 def test_a_process_that_dies_or_sleeps_anywhere_leaves_one_effect_in_the_banks_book(
-    case: Case, new_site: Callable[[], Site], processes: Processes, bank: BankProcess
+    case: Case, site: Site, processes: Processes, bank: BankProcess
 ) -> None:
-    live_through(case, new_site(), processes, bank)
+    live_through(case, site, processes, bank)

@@ -45,6 +45,7 @@ from payments.adapter import PaymentAdapter, StoredBalance
 from payments.money import Money
 from payments.transport import HttpxClient
 from tests.builders import HOME
+from tests.databases import without_waiting_for_the_disk
 from tests.fake_shop import FakeInbox, FakeShop
 from tests.fakes import START_US, FakeClock
 from tests.integration.crashes.points import (
@@ -57,7 +58,6 @@ from tests.integration.crashes.points import (
     WatchedUnitOfWork,
     watch_calls,
 )
-from tests.rig import _without_waiting_for_the_disk
 
 Entity = TypeVar("Entity")
 UNDO_US = 20_000_000
@@ -237,7 +237,7 @@ class World:
         self.clock = SharedClock(site.folder / "clock")
         self.engine = open_engine(site.database_url)
         if self.engine.dialect.name == "sqlite":
-            event.listen(self.engine, "connect", _without_waiting_for_the_disk)
+            event.listen(self.engine, "connect", without_waiting_for_the_disk)
         self.store = SqlUnitOfWork(self.engine, new_id, self.clock.wall_us)
         self.shop = SharedShop(site.folder / "shop", self.clock, self.watch)
         self.providers = WatchedProviders(site, self.engine, self.clock, self.watch)
@@ -269,6 +269,7 @@ class World:
     def save(self, *entities: object) -> None:
         """Write rows back."""
         with self.store.begin() as tx:
+            tx.take({HOME})
             for entity in entities:
                 tx.save(entity)
 
