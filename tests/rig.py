@@ -9,10 +9,11 @@ from sqlalchemy import case, func, select
 
 from gateway.domain.cart import Cart
 from gateway.domain.household import Member
+from gateway.domain.reconciliation import Difference
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.approve import Approve, Decision, approve
-from gateway.steps.money.audit import audit
+from gateway.steps.money.reconcile import reconcile
 from gateway.steps.ports import Services, Transaction
 from gateway.store.tables import WorkRow
 from gateway.store.unit_of_work import SqlUnitOfWork
@@ -225,8 +226,13 @@ class Rig:
 
     def differences(self) -> list[str]:
         """Return where ledger, operations and the bank's book disagree."""
-        with self.store.read() as tx:
-            return [f"{one.reference}: {one.detail}" for one in audit(tx, self.providers, HOME)]
+        return [str(one) for one in self.reconcile(HOME)]
+
+    def reconcile(self, household_id: str | None = None, *, since_us: int = 0) -> list[Difference]:
+        """Return every difference between the three books, of one household or of all with the pay-outs."""
+        now_us = self.clock.now
+        found = reconcile(self.store, self.providers, now_us=now_us, household_id=household_id, since_us=since_us)
+        return list(found)
 
 
 def all_of(*groups: Iterable[object]) -> list[object]:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from devices.errors import DeviceError
 from gateway.assembly import NoBrokerSecret, NotInitialised, NotWritable
-from gateway.cli import bench, demo, keys, ledger, merchant, operate, payments, people, quarantine, simulate
+from gateway.cli import bench, demo, keys, ledger, merchant, operate, payments, people, quarantine, reconcile, simulate
 from gateway.cli.terminal import CommandFailed, say_error
 from gateway.config import Settings
 from gateway.domain.errors import DomainError
@@ -47,6 +47,7 @@ operate.register(app)
 demo.register(app)
 simulate.register(app)
 bench.register(app)
+reconcile.register(app)
 app.add_typer(people.household, name="household")
 app.add_typer(people.member, name="member")
 app.add_typer(people.device, name="device")

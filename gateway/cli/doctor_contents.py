@@ -52,7 +52,7 @@ def contents(gateway: Gateway) -> Iterator[Finding]:
     yield judge(not failing, f"rows of work that keep failing: {len(failing)}", _first_failure(failing))
     remedy = "see `replenish payments review`; the household is told too"
     yield judge(not unpaid, f"orders shipped and not paid: {unpaid}", remedy)
-    remedy = "see `replenish payments review`, and compare `replenish ledger check` with the provider's own pages"
+    remedy = "see `replenish payments review`, and compare `replenish reconcile` with the provider's own pages"
     yield judge(not undecided, f"payments that a person has to look at: {undecided}", remedy)
 
 

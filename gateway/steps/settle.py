@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gateway.domain.payment import Account, Funding, Operation, PaymentMethod
 from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
-from gateway.steps.money.payouts import book_settlement, pay_merchants
+from gateway.steps.money.payouts import book_settlement, pay_merchants, settlements_cursor
 from gateway.steps.ports import Services, Transaction
 from payments.adapter import Settlement
 from payments.ledger import AccountKind
@@ -37,11 +37,6 @@ def settle(item: WorkItem, services: Services) -> None:
         _pay_from_balances(tx, adapter, now_us)
         more = len(settlements) >= PAGE and settlements[-1].settled_at_us > since_us
         tx.enqueue("settle", None, adapter, due_us=now_us if more else now_us + DAY_US)
-
-
-def settlements_cursor(adapter: str) -> str:
-    """Return the name under which is kept how far an adapter's pay-outs were booked."""
-    return f"settlements/{adapter}"
 
 
 def _take_households(tx: Transaction, settlements: Sequence[Settlement]) -> None:

@@ -12,6 +12,7 @@ from gateway.domain.records import WorkItem
 from gateway.steps.counterparts import counterpart_of
 from gateway.steps.ports import LeaseLost, Scalar, StoreBusy, StoreUnavailable, TooManyRows
 from gateway.store import mapping, statements
+from gateway.store.examination import SqlExamination
 from gateway.store.writers import Writers
 
 Entity = TypeVar("Entity")
@@ -118,9 +119,13 @@ class SqlTransaction:
 
     def settled_minor(self, household_id: str, kind: str, owner: str, currency: str) -> int:
         self._of(household_id)
+        self._of(household_id)
         account = {"p_kind": kind, "p_owner": owner, "p_currency": currency}
         found = self.connection.execute(statements.SETTLED, account | {statements.HOUSEHOLD: household_id})
         return int(found.scalar() or 0)
+
+    def examination(self) -> SqlExamination:
+        return SqlExamination(self.connection)
 
     def every(
         self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]

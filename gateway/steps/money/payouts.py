@@ -27,6 +27,11 @@ def settlement_reference(adapter: str, settlement: Settlement) -> str:
     return f"{adapter}/{settlement.provider_ref}"
 
 
+def settlements_cursor(adapter: str) -> str:
+    """Return the name under which is kept how far an adapter's pay-outs were booked."""
+    return f"settlements/{adapter}"
+
+
 def book_settlement(
     tx: Transaction, adapter: str, settlement: Settlement, now_us: int, *, reversible: bool = False
 ) -> None:

@@ -1,5 +1,6 @@
 """What the steps need of the world: time, a transaction, merchants, payment adapters. Each a page, none a framework."""
 
+from gateway.steps.ports.examination import BookedSettlement, Examination, Finding, Moved
 from gateway.steps.ports.inbox import Inbox, InboxRow, RejectedRow
 from gateway.steps.ports.merchant import (
     Accepted,
@@ -34,7 +35,10 @@ from gateway.steps.ports.transaction import (
 
 __all__ = [
     "Accepted",
+    "BookedSettlement",
     "Clock",
+    "Examination",
+    "Finding",
     "Inbox",
     "InboxRow",
     "LeaseLost",
@@ -45,6 +49,7 @@ __all__ = [
     "MerchantRefused",
     "MerchantUnknown",
     "Merchants",
+    "Moved",
     "Offer",
     "OrderNotFound",
     "OrderStatus",

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from gateway.domain.records import WorkItem
+from gateway.steps.ports.examination import Examination
 
 Entity = TypeVar("Entity")
 Scalar = str | int | float | bool | None
@@ -96,6 +97,10 @@ class Transaction(Protocol):
 
     def settled_minor(self, household_id: str, kind: str, owner: str, currency: str) -> int:
         """Return what one ledger account holds in journals that are not pending: minor units, debit positive."""
+        ...
+
+    def examination(self) -> Examination:
+        """Return what answers the questions of a reconciliation in this transaction."""
         ...
 
     def every(

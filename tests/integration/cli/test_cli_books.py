@@ -1,4 +1,4 @@
-"""`replenish ledger check` and `replenish quarantine`."""
+"""`replenish ledger check`, `replenish reconcile` and `replenish quarantine`."""
 
 import json
 import sqlite3
@@ -61,7 +61,7 @@ def bank(installed: Replenish) -> Iterator[Simulator]:
 @pytest.fixture
 def with_bank(installed: Replenish, bank: Simulator, monkeypatch: pytest.MonkeyPatch) -> Replenish:
     """A household with an account at the sandbox bank."""
-    monkeypatch.setattr("gateway.cli.ledger.SECOND_LOOK_AFTER_S", 0.01)
+    monkeypatch.setattr("gateway.cli.reconcile.SECOND_LOOK_AFTER_S", 0.01)
     url = f"http://127.0.0.1:{bank.port}"
     settings, own = {"sandbox": {"url": url}}, {"sandbox": {"token": TOKEN}}
     write_env_file(installed.data_dir, {"payment_settings": json.dumps(settings), "payment_secrets": json.dumps(own)})
@@ -94,7 +94,8 @@ def test_a_journal_that_does_not_balance_is_status_1(with_balance: Replenish) ->
     assert said.status == 1
     (line,) = said.lines
     assert line.startswith("Rosa Street 12: ")
-    assert line.endswith("its top_up journal does not sum to zero: 0.01 € left over")
+    assert "A journal does not sum to zero." in line
+    assert "0.01 €" in line
 
 
 def test_money_that_only_the_provider_knows_is_status_1(with_bank: Replenish) -> None:
@@ -116,7 +117,7 @@ def test_a_difference_that_is_gone_at_the_second_look_was_money_on_its_way(
     with_bank: Replenish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = iter([["the bank is ahead of us"], []])
-    monkeypatch.setattr("gateway.cli.ledger._look", lambda _gateway: next(seen))
+    monkeypatch.setattr("gateway.cli.reconcile._look", lambda *_asked: next(seen))
     assert with_bank("ledger", "check").status == 0
 
 
@@ -132,8 +133,8 @@ def test_acts_by_hand_name_what_is_not_there_in_one_sentence(with_balance: Reple
         assert "--reason" in with_balance.refused("payments", act, "7", "--reason", " ")
 
 
-def with_captured(replenish: Replenish, *, theirs_minor: int = 770) -> None:
-    """Let 7.70 be held and captured in our rows, without journals, and another amount at the bank if so wished."""
+def with_captured(replenish: Replenish, *, theirs_minor: int = 770, books: bool = True) -> None:
+    """Let 7.70 be held and captured: by another amount at the bank, or without the capture's journal, if so wished."""
     gateway = opened(replenish)
     owner = only_member(gateway)
     with gateway.unit_of_work.begin() as tx:
@@ -148,7 +149,7 @@ def with_captured(replenish: Replenish, *, theirs_minor: int = 770) -> None:
         clearing, payable = ledger.provider_clearing("sandbox"), ledger.merchant_payable("shop")
         held_here = ledger.hold("attempt", clearing, payable, Money(770, "EUR"))
         taken_here = ledger.capture("taken", clearing, payable, Money(770, "EUR"))
-        post(tx, owner.household_id, [held_here, *taken_here], memo="captured", at_us=1)
+        post(tx, owner.household_id, [held_here, *(taken_here if books else ())], memo="captured", at_us=1)
     bank = gateway.providers.open("sandbox")
     amount = Money(theirs_minor, "EUR")
     held = bank.authorize(Authorize("held", "held", amount, "ana", mandate.provider_ref))
@@ -177,17 +178,39 @@ def test_a_bank_whose_book_differs_by_a_cent_is_status_1_and_one_sentence(with_b
     with_captured(with_bank, theirs_minor=771)
     said = with_bank("ledger", "check")
     assert said.status == 1
-    assert said.lines == ["Rosa Street 12: taken: capture: we have 7.70 €, they have 7.71 €"]
+    assert said.lines == [
+        "Rosa Street 12: taken: The provider has another amount. capture: we have 7.70 €, they 7.71 €"
+    ]
 
 
 def test_a_debit_without_a_journal_is_status_1_and_one_sentence(with_bank: Replenish) -> None:
-    with_captured(with_bank)
-    with sqlite3.connect(with_bank.data_dir / "replenish.db") as database:
-        database.execute("DELETE FROM posting")
-        database.execute("DELETE FROM journal")
+    with_captured(with_bank, books=False)
     said = with_bank("ledger", "check")
     assert said.status == 1
-    assert said.lines == ["Rosa Street 12: taken: a capture of 7.70 € took effect and has no journal"]
+    missing, held = said.lines
+    assert missing == "Rosa Street 12: taken: An operation took effect and has no journal. 7.70 € (capture)"
+    assert held.startswith("Rosa Street 12: attempt: What the ledger has as held is not what the payment holds.")
+    assert held.endswith("7.70 € where it should be 0.00 € (captured)")
+
+
+def test_reconcile_says_the_cause_and_what_to_do_and_mends_what_is_ours_once(with_bank: Replenish) -> None:
+    with_captured(with_bank, books=False)
+    said = with_bank("reconcile")
+    assert said.status == 1
+    assert said.lines[:2] == [
+        "journal_missing  Rosa Street 12: taken: 7.70 € (capture)",
+        "    An operation took effect and has no journal. --mend writes it.",
+    ]
+    mended = [json.loads(line) for line in with_bank("reconcile", "--json", "--mend").lines]
+    assert [(one["cause"], one["subject_id"], one["mended"]) for one in mended] == [
+        ("journal_missing", "taken", "its journal was written"),
+        ("hold_booked_otherwise", "attempt", "another mend put it right"),
+    ]
+    again = with_bank("reconcile", "--adapter", "sandbox", "--since", "2026-11-01")
+    assert (again.status, again.out) == (
+        0,
+        "All journals balance; ledger, operations and the providers' books agree.\n",
+    )
 
 
 def test_a_payment_nobody_could_judge_is_listed_and_settled_as_the_bank_says(with_bank: Replenish) -> None:

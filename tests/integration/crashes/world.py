@@ -22,7 +22,7 @@ from gateway.domain.payment import PaymentMethod
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.approve import Decision, approve
-from gateway.steps.money.audit import audit
+from gateway.steps.money.reconcile import reconcile
 from gateway.steps.ports import (
     Accepted,
     MerchantNotice,
@@ -323,8 +323,8 @@ class World:
 
     def differences(self) -> list[str]:
         """Return where ledger, operations and the providers' books disagree."""
-        with self.store.read() as tx:
-            return [f"{one.reference}: {one.detail}" for one in audit(tx, self.providers, HOME)]
+        found = reconcile(self.store, self.providers, now_us=self.clock.now_us(), household_id=HOME)
+        return [str(one) for one in found]
 
     def left_to_do(self) -> list[tuple[str, str]]:
         """Return (step, subject) of what is due and not done."""

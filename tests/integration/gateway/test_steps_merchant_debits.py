@@ -18,6 +18,7 @@ from gateway.domain.payment import (
     Reservation,
     ReservationState,
 )
+from gateway.domain.reconciliation import Cause
 from gateway.domain.records import Message
 from gateway.steps.acts.limits import Limits
 from gateway.steps.acts.wallet import link_account
@@ -95,7 +96,7 @@ def test_a_journal_of_money_that_never_was_ours_is_a_difference(with_cart: WithC
             at_us=rig.clock.now,
         )
     )
-    assert len(rig.differences()) == 1
+    assert {one.cause for one in rig.reconcile()} >= {Cause.JOURNAL_WITHOUT_OPERATION}
 
 
 def test_the_chain_says_who_debited(with_cart: WithCart) -> None:

@@ -1,0 +1,304 @@
+"""Answers the questions of a reconciliation by statements over whole tables; both databases run the same text."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, text
+
+from gateway.domain.payment import AttemptState, Funding, OperationKind, OperationState
+from gateway.domain.reconciliation import Cause
+from gateway.steps.ports import BookedSettlement, Finding, Moved
+
+AT_ONCE = 500
+FETCHED = 1_000
+
+# Each journal with what its legs sum to, what its debits are, and its currency (or its two outermost).
+_LEGS = """
+    SELECT household_id, journal_id, SUM(amount_minor) AS total_minor,
+        SUM(CASE WHEN amount_minor > 0 THEN amount_minor ELSE 0 END) AS debit_minor,
+        MIN(currency) AS currency, MAX(currency) AS other_currency
+    FROM posting WHERE 1 = 1 /*of household*/ GROUP BY household_id, journal_id
+"""
+# The journal of each capture and refund that took effect, where its money is ours.
+_BOOKED = """
+    FROM operation AS one
+    JOIN attempt ON attempt.household_id = one.household_id AND attempt.id = one.attempt_id
+    JOIN payment_method AS method ON method.household_id = one.household_id AND method.id = attempt.payment_method_id
+    LEFT JOIN journal ON journal.household_id = one.household_id AND journal.source_id = one.id
+        AND journal.kind = one.kind
+"""
+_REVERSED = _BOOKED.replace("journal.kind = one.kind", "journal.kind = 'reversal'")
+_TOOK_EFFECT = "one.kind IN ('capture', 'refund') AND one.state IN ('succeeded', 'reversed')"
+_SUMS = """
+    SELECT household_id, attempt_id,
+        SUM(CASE WHEN kind = 'capture' THEN amount_minor ELSE 0 END) AS captured_minor,
+        SUM(CASE WHEN kind = 'capture' AND state = 'succeeded' THEN amount_minor ELSE 0 END) AS kept_minor,
+        SUM(CASE WHEN kind = 'refund' THEN amount_minor ELSE 0 END) AS refunded_minor
+    FROM operation WHERE state IN ('succeeded', 'reversed') /*of household*/ GROUP BY household_id, attempt_id
+"""
+_HELD = "('unknown', 'requires_action', 'authorized', 'capture_pending', 'manual_review')"
+
+STATEMENTS: dict[Cause, str] = {
+    Cause.JOURNAL_UNBALANCED: """
+        SELECT journal.household_id, journal.id, 0, left_over.minor, left_over.currency,
+            journal.kind || ' ' || journal.source_id
+        FROM (
+            SELECT household_id, journal_id, currency, SUM(amount_minor) AS minor FROM posting
+            WHERE 1 = 1 /*of household*/
+            GROUP BY household_id, journal_id, currency HAVING SUM(amount_minor) <> 0
+        ) AS left_over
+        JOIN journal ON journal.household_id = left_over.household_id AND journal.id = left_over.journal_id
+        UNION ALL
+        SELECT household_id, id, 0, 0, '', kind || ' ' || source_id FROM journal
+        WHERE kind <> 'settlement' AND NOT EXISTS (
+            SELECT 1 FROM posting WHERE posting.household_id = journal.household_id AND posting.journal_id = journal.id
+        ) /*of household*/
+    """,
+    Cause.CURRENCY_DIFFERS: f"""
+        SELECT journal.household_id, journal.id, 0, 0, posting.currency, 'is on an account in ' || account.currency
+        FROM posting
+        JOIN account ON account.household_id = posting.household_id AND account.id = posting.account_id
+        JOIN journal ON journal.household_id = posting.household_id AND journal.id = posting.journal_id
+        WHERE posting.currency <> account.currency /*of posting.household*/
+        GROUP BY journal.household_id, journal.id, posting.currency, account.currency
+        UNION ALL
+        SELECT one.household_id, journal.id, 0, 0, legs.currency, 'is for an operation in ' || one.currency
+        {_BOOKED}
+        JOIN ({_LEGS}) AS legs ON legs.household_id = journal.household_id AND legs.journal_id = journal.id
+        WHERE {_TOOK_EFFECT} AND legs.currency <> one.currency AND legs.currency = legs.other_currency
+            /*of one.household*/
+    """,
+    Cause.JOURNAL_MISSING: f"""
+        SELECT one.household_id, one.id, one.amount_minor, 0, one.currency, one.kind {_BOOKED}
+        WHERE {_TOOK_EFFECT} AND journal.id IS NULL AND method.funding <> 'merchant' /*of one.household*/
+        UNION ALL
+        SELECT one.household_id, one.id, one.amount_minor, 0, one.currency, 'reversal' {_REVERSED}
+        WHERE one.state = 'reversed' AND journal.id IS NULL AND method.funding <> 'merchant' /*of one.household*/
+    """,
+    Cause.JOURNAL_WITHOUT_OPERATION: """
+        SELECT journal.household_id, journal.id, 0, 0, '', journal.kind || ' ' || journal.source_id FROM journal
+        LEFT JOIN operation AS one ON one.household_id = journal.household_id AND one.id = journal.source_id
+            AND one.kind = journal.kind AND one.state IN ('succeeded', 'reversed')
+        LEFT JOIN attempt ON attempt.household_id = one.household_id AND attempt.id = one.attempt_id
+        LEFT JOIN payment_method AS method
+            ON method.household_id = attempt.household_id AND method.id = attempt.payment_method_id
+        WHERE journal.kind IN ('capture', 'refund') AND (one.id IS NULL OR method.funding = 'merchant')
+            /*of journal.household*/
+        UNION ALL
+        SELECT journal.household_id, journal.id, 0, 0, '', journal.kind || ' ' || journal.source_id FROM journal
+        LEFT JOIN operation AS one ON one.household_id = journal.household_id AND one.id = journal.source_id
+            AND one.state = 'reversed'
+        WHERE journal.kind = 'reversal' AND one.id IS NULL /*of journal.household*/
+        UNION ALL
+        SELECT journal.household_id, journal.id, 0, 0, '', journal.kind || ' ' || journal.source_id FROM journal
+        LEFT JOIN attempt ON attempt.household_id = journal.household_id AND attempt.id = journal.source_id
+        LEFT JOIN operation AS one ON one.household_id = journal.household_id AND one.id = journal.source_id
+        WHERE journal.kind IN ('hold', 'release') AND attempt.id IS NULL AND (one.id IS NULL OR journal.kind = 'hold')
+            /*of journal.household*/
+    """,
+    Cause.AMOUNT_DIFFERS: f"""
+        SELECT one.household_id, one.id, one.amount_minor, legs.debit_minor, one.currency, one.kind {_BOOKED}
+        JOIN ({_LEGS}) AS legs ON legs.household_id = journal.household_id AND legs.journal_id = journal.id
+        WHERE {_TOOK_EFFECT} AND legs.total_minor = 0 AND legs.debit_minor <> one.amount_minor
+            AND legs.currency = one.currency AND legs.currency = legs.other_currency /*of one.household*/
+        UNION ALL
+        SELECT one.household_id, one.id, one.amount_minor, legs.debit_minor, one.currency, 'reversal' {_REVERSED}
+        JOIN ({_LEGS}) AS legs ON legs.household_id = journal.household_id AND legs.journal_id = journal.id
+        WHERE one.state = 'reversed' AND legs.total_minor = 0 AND legs.debit_minor <> one.amount_minor
+            AND legs.currency = one.currency AND legs.currency = legs.other_currency /*of one.household*/
+    """,
+    Cause.ACCOUNT_DIFFERS: f"""
+        SELECT one.household_id, journal.id, 0, 0, one.currency, MIN(account.kind || ':' || account.owner) {_BOOKED}
+        JOIN cart ON cart.household_id = attempt.household_id AND cart.id = attempt.cart_id
+        JOIN posting ON posting.household_id = journal.household_id AND posting.journal_id = journal.id
+        JOIN account ON account.household_id = posting.household_id AND account.id = posting.account_id
+        WHERE {_TOOK_EFFECT} AND NOT (
+            account.kind = 'merchant_payable' AND account.owner = cart.merchant_id
+                AND (posting.amount_minor < 0) = (one.kind = 'capture')
+            OR account.kind = CASE method.funding WHEN 'balance' THEN 'household_balance' ELSE 'provider_clearing' END
+                AND account.owner = CASE method.funding WHEN 'balance' THEN one.household_id ELSE method.adapter END
+                AND (posting.amount_minor > 0) = (one.kind = 'capture')
+        ) /*of one.household*/
+        GROUP BY one.household_id, journal.id, one.currency
+    """,
+    Cause.HOLD_BOOKED_OTHERWISE: f"""
+        SELECT attempt.household_id, attempt.id,
+            CASE WHEN attempt.state IN {_HELD} AND method.funding <> 'merchant'
+                THEN attempt.amount_minor - COALESCE(sums.captured_minor, 0) ELSE 0 END,
+            COALESCE(pending.minor, 0), attempt.currency, attempt.state
+        FROM attempt
+        JOIN payment_method AS method
+            ON method.household_id = attempt.household_id AND method.id = attempt.payment_method_id
+        LEFT JOIN ({_SUMS}) AS sums ON sums.household_id = attempt.household_id AND sums.attempt_id = attempt.id
+        LEFT JOIN (
+            SELECT journal.household_id, COALESCE(one.attempt_id, journal.source_id) AS attempt_id,
+                SUM(CASE journal.kind WHEN 'hold' THEN legs.debit_minor ELSE -legs.debit_minor END) AS minor,
+                SUM(CASE WHEN legs.total_minor = 0 AND legs.currency = legs.other_currency THEN 0 ELSE 1 END) AS broken
+            FROM journal
+            JOIN ({_LEGS}) AS legs ON legs.household_id = journal.household_id AND legs.journal_id = journal.id
+            LEFT JOIN operation AS one ON one.household_id = journal.household_id AND one.id = journal.source_id
+            WHERE journal.kind IN ('hold', 'release') /*of journal.household*/
+            GROUP BY journal.household_id, COALESCE(one.attempt_id, journal.source_id)
+        ) AS pending ON pending.household_id = attempt.household_id AND pending.attempt_id = attempt.id
+        WHERE COALESCE(pending.broken, 0) = 0 AND COALESCE(pending.minor, 0)
+            <> CASE WHEN attempt.state IN {_HELD} AND method.funding <> 'merchant'
+                THEN attempt.amount_minor - COALESCE(sums.captured_minor, 0) ELSE 0 END
+            AND NOT (attempt.state = 'manual_review' AND COALESCE(pending.minor, 0) = 0) /*of attempt.household*/
+    """,
+    Cause.CAPTURE_ABOVE_APPROVAL: f"""
+        SELECT approval.household_id, approval.id, approval.amount_minor, SUM(sums.kept_minor), approval.currency,
+            'approval'
+        FROM ({_SUMS}) AS sums
+        JOIN attempt ON attempt.household_id = sums.household_id AND attempt.id = sums.attempt_id
+        JOIN approval ON approval.household_id = attempt.household_id AND approval.id = attempt.approval_id
+        GROUP BY approval.household_id, approval.id, approval.amount_minor, approval.currency
+        HAVING SUM(sums.kept_minor) > approval.amount_minor
+        UNION ALL
+        SELECT attempt.household_id, attempt.id, attempt.amount_minor, sums.captured_minor, attempt.currency, 'payment'
+        FROM ({_SUMS}) AS sums
+        JOIN attempt ON attempt.household_id = sums.household_id AND attempt.id = sums.attempt_id
+        JOIN approval ON approval.household_id = attempt.household_id AND approval.id = attempt.approval_id
+        WHERE sums.captured_minor > attempt.amount_minor AND sums.kept_minor <= approval.amount_minor
+    """,
+    Cause.REFUND_ABOVE_CAPTURE: f"""
+        SELECT attempt.household_id, attempt.id, sums.captured_minor, sums.refunded_minor, attempt.currency, 'payment'
+        FROM ({_SUMS}) AS sums
+        JOIN attempt ON attempt.household_id = sums.household_id AND attempt.id = sums.attempt_id
+        WHERE sums.refunded_minor > sums.captured_minor
+    """,
+    Cause.RESERVATION_NOT_FREED: f"""
+        SELECT attempt.household_id, attempt.id, 0, reservation.amount_minor, attempt.currency, attempt.state
+        FROM attempt JOIN reservation
+            ON reservation.household_id = attempt.household_id AND reservation.id = attempt.id
+        WHERE attempt.state NOT IN {_HELD} AND attempt.state <> 'reversed' AND reservation.state = 'reserved'
+            /*of attempt.household*/
+    """,
+    Cause.RESERVATION_MISSING: """
+        SELECT attempt.household_id, attempt.id, attempt.amount_minor, 0, attempt.currency, attempt.state
+        FROM attempt JOIN reservation
+            ON reservation.household_id = attempt.household_id AND reservation.id = attempt.id
+        WHERE attempt.state IN ('unknown', 'requires_action', 'authorized', 'capture_pending')
+            AND reservation.state <> 'reserved' /*of attempt.household*/
+    """,
+    Cause.OPERATION_NOT_FOLLOWED: """
+        SELECT one.household_id, one.id, one.amount_minor, 0, one.currency, one.kind || ', ' || one.state
+        FROM operation AS one
+        WHERE one.state IN ('created', 'unknown', 'pending') /*of one.household*/ AND NOT EXISTS (
+            SELECT 1 FROM work WHERE work.subject_id = one.id AND work.step IN ('sync', 'refund')
+        ) AND NOT EXISTS (
+            SELECT 1 FROM work WHERE work.subject_id = one.subject_id AND work.step
+                = CASE one.kind WHEN 'authorize' THEN 'authorize' WHEN 'capture' THEN 'capture' ELSE 'release' END
+        )
+    """,
+}
+
+_MOVED = """
+    SELECT one.id, one.household_id, one.kind, one.state, one.amount_minor, one.currency, one.settled_ref,
+        one.reversed_ref, attempt.id, attempt.state, method.adapter, method.funding
+    FROM operation AS one
+    JOIN attempt ON attempt.household_id = one.household_id AND attempt.id = one.attempt_id
+    JOIN payment_method AS method ON method.household_id = one.household_id AND method.id = attempt.payment_method_id
+"""
+MOVED = text(f"{_MOVED} WHERE one.id IN :ids").bindparams(bindparam("ids", expanding=True))
+MOVED_BY = text(f"{_MOVED} WHERE attempt.household_id = :household AND method.id IN :ids").bindparams(
+    bindparam("ids", expanding=True)
+)
+NOT_PAID_OUT = text(f"""
+    SELECT one.household_id, one.id, one.amount_minor, 0, one.currency, one.kind {_BOOKED}
+    WHERE one.kind IN ('capture', 'refund') AND one.state = 'succeeded' AND one.settled_ref = ''
+        AND one.closed_us < :before AND method.adapter = :adapter AND method.funding = 'provider'
+""")
+TOP_UPS = text("""
+    SELECT journal.household_id, journal.source_id, 0, -SUM(posting.amount_minor), posting.currency, journal.kind
+    FROM journal
+    JOIN posting ON posting.household_id = journal.household_id AND posting.journal_id = journal.id
+    JOIN account ON account.household_id = posting.household_id AND account.id = posting.account_id
+    WHERE journal.household_id = :household AND journal.kind = 'top_up' AND account.kind = 'household_balance'
+    GROUP BY journal.household_id, journal.source_id, posting.currency, journal.kind
+""")
+# A pay-out that takes back as much as it brings has no legs.
+BOOKED_SETTLEMENTS = text("""
+    SELECT journal.source_id, COALESCE(MAX(posting.currency), ''),
+        SUM(CASE WHEN account.kind = 'bank' THEN posting.amount_minor ELSE 0 END),
+        SUM(CASE WHEN account.kind = 'fees' THEN posting.amount_minor ELSE 0 END)
+    FROM journal
+    LEFT JOIN posting ON posting.household_id = journal.household_id AND posting.journal_id = journal.id
+    LEFT JOIN account ON account.household_id = posting.household_id AND account.id = posting.account_id
+    WHERE journal.kind = 'settlement' AND journal.at_us >= :since
+        AND SUBSTR(journal.source_id, 1, LENGTH(:named)) = :named
+    GROUP BY journal.source_id
+""")
+
+
+class SqlExamination:
+    """The questions of gateway.steps.ports.Examination, asked in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def findings(self, cause: Cause, household_id: str | None) -> Iterator[Finding]:
+        """Yield what differs for a cause."""
+        statement, parameters = STATEMENTS[cause], {} if household_id is None else {"household": household_id}
+        for owner in ("", "posting.", "one.", "journal.", "attempt."):
+            scope = f"AND {owner}household_id = :household" if household_id is not None else ""
+            statement = statement.replace(f"/*of {owner}household*/", scope)
+        yield from map(_finding, self._rows(text(statement), parameters))
+
+    def moved(self, references: Iterable[str]) -> dict[str, Moved]:
+        """Return the operations of these ids."""
+        left = iter(references)
+        found: dict[str, Moved] = {}
+        while ids := list(islice(left, AT_ONCE)):
+            found |= {row[0]: _moved(row) for row in self._connection.execute(MOVED, {"ids": ids})}
+        return found
+
+    def moved_by(self, household_id: str, method_ids: frozenset[str]) -> Iterator[Moved]:
+        """Yield all operations of these linked accounts."""
+        yield from map(_moved, self._rows(MOVED_BY, {"household": household_id, "ids": sorted(method_ids)}))
+
+    def top_ups(self, household_id: str) -> Iterator[Finding]:
+        """Yield a household's top-ups."""
+        yield from map(_finding, self._rows(TOP_UPS, {"household": household_id}))
+
+    def booked_settlements(self, adapter: str, since_us: int) -> Iterator[BookedSettlement]:
+        """Yield an adapter's pay-outs as they were booked."""
+        named = {"named": f"{adapter}/", "since": since_us}
+        yield from map(_booked, self._rows(BOOKED_SETTLEMENTS, named))
+
+    def not_paid_out(self, adapter: str, closed_before_us: int) -> Iterator[Finding]:
+        """Yield what no pay-out brought."""
+        parameters = {"adapter": adapter, "before": closed_before_us}
+        yield from map(_finding, self._rows(NOT_PAID_OUT, parameters))
+
+    def _rows(self, statement: Any, parameters: dict[str, Any]) -> Iterator[Any]:
+        """Read an answer as it comes, never the whole of it."""
+        options = {"yield_per": FETCHED}
+        with self._connection.execute(statement, parameters, execution_options=options) as rows:
+            yield from rows
+
+
+def _finding(row: Any) -> Finding:
+    # PostgreSQL sums 64-bit numbers as decimals.
+    return Finding(row[0], row[1], int(row[2]), int(row[3]), row[4], row[5])
+
+
+def _booked(row: Any) -> BookedSettlement:
+    return BookedSettlement(row[0], row[1], int(row[2]), int(row[3]))
+
+
+def _moved(row: Any) -> Moved:
+    return Moved(
+        row[0],
+        row[1],
+        OperationKind(row[2]),
+        OperationState(row[3]),
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        AttemptState(row[9]),
+        row[10],
+        Funding(row[11]),
+    )
