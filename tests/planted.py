@@ -30,6 +30,7 @@ from tests.fake_bank import Hold
 from tests.rig import Rig
 
 CLEARING, PAYABLE = ledger.provider_clearing("sandbox"), ledger.merchant_payable("shop")
+ACCOUNT = "ana's account"
 Expected = set[tuple[Cause, str]]
 
 
@@ -83,7 +84,7 @@ class Payment:
                 self.journals[f"{entry.kind} {entry.source_id}"] = entry.id
         bank = self.rig.bank
         if self.held_there:
-            hold = Hold(self.auth, euros(self.minor))
+            hold = Hold(self.auth, euros(self.minor), account=ACCOUNT)
             hold.captured_minor = self.minor if self.captured_there_minor is not None else 0
             bank.holds[f"hold:{self.auth}"] = hold
         if self.captured_there_minor is not None:
@@ -357,6 +358,7 @@ def moved_there_only(rig: Rig, number: int) -> Expected:
 
 
 def unknown_reference_moved(rig: Rig, number: int) -> Expected:
+    rig.bank.holds["hold:stolen"] = Hold("stolen", euros(50), captured_minor=50, account=ACCOUNT)
     rig.bank.captures[f"stolen-{number}"] = ("hold:stolen", euros(50))
     return {(Cause.UNKNOWN_REFERENCE, f"stolen-{number}")}
 
