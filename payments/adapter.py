@@ -412,6 +412,40 @@ class OpenBook(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What came of an exchange of files: `references` of ours that changed, and when to exchange again."""
+
+    references: tuple[str, ...]
+    again_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Something a provider sent that an operator must look at: its name, why, and when it came."""
+
+    name: str
+    reason: str
+    at_us: int
+
+
+@runtime_checkable
+class FileExchange(Protocol):
+    """What an adapter whose provider is reached by files can do besides."""
+
+    def exchange(self) -> Exchanged:
+        """Read what came, and hand over what is due; may die at any line and be called again."""
+        ...
+
+    def heard(self, references: tuple[str, ...]) -> None:
+        """Be told that these were written down: `exchange` names them until then."""
+        ...
+
+    def set_aside(self) -> tuple[SetAside, ...]:
+        """Return what could not be read or belongs to nothing of ours, newest first, at most 100."""
+        ...
+
+
 @runtime_checkable
 class Returning(Protocol):
     """What an adapter can do besides whose provider sends the customer back with something that the adapter needs.

@@ -8,6 +8,7 @@ _SIMULATORS = {
     "appliances": "simulators.appliances",
     "bank": "simulators.bank",
     "devices": "simulators.fleet",
+    "sepa-bank": "simulators.sepa_bank",
     "shop": "simulators.shop",
     "vrp-bank": "simulators.vrp_bank",
 }

@@ -20,6 +20,7 @@ from gateway.steps.authorize import authorize
 from gateway.steps.cancel import cancel
 from gateway.steps.capture import capture
 from gateway.steps.challenge import challenge
+from gateway.steps.exchange import exchange
 from gateway.steps.expire import expire
 from gateway.steps.fill import fill
 from gateway.steps.forecast import forecast
@@ -52,6 +53,7 @@ BRANCHES = (
     "notice",
     "refund",
     "expire",
+    "exchange",
     "settle",
     "set_up",
     "revoke",
@@ -81,7 +83,7 @@ CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
     }
 )
 FOR_OPERATOR: MappingProxyType[str, ForOperator] = MappingProxyType(
-    {"record": record, "notice": notice, "settle": settle, "prune": prune}
+    {"record": record, "notice": notice, "exchange": exchange, "settle": settle, "prune": prune}
 )
 
 __all__ = ["BRANCHES", "CALLS_OUT", "FOR_OPERATOR", "INSIDE", "RIVER", "CallsOut", "ForOperator", "Inside"]

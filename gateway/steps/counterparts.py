@@ -26,6 +26,7 @@ CALLING = frozenset(
         "set_up",
         "revoke",
         "top_up",
+        "exchange",
         "settle",
         "challenge",
     }
@@ -42,7 +43,7 @@ def counterpart_of(tx: Transaction, step: str, household_id: str | None, subject
     """
     if step not in CALLING:
         return ""
-    if step == "settle":
+    if step in {"settle", "exchange"}:
         return f"payment/{subject_id}"
     if step == "fill":
         return f"merchant/{subject_id.partition('/')[2]}"

@@ -11,7 +11,7 @@ from gateway.domain.records import WorkItem
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.money.payouts import book_settlement, pay_merchants, settlements_cursor
 from gateway.steps.ports import Services, Transaction
-from payments.adapter import Settlement
+from payments.adapter import FileExchange, Settlement
 from payments.ledger import AccountKind
 
 LOOKED_UP = 1_000  # operations at once
@@ -35,6 +35,8 @@ def settle(item: WorkItem, services: Services) -> None:
             book_settlement(tx, adapter, settlement, now_us, reversible=reversible)
             tx.move_cursor(cursor, settlement.settled_at_us)
         _pay_from_balances(tx, adapter, now_us)
+        if isinstance(provider, FileExchange) and not tx.is_waiting("exchange", adapter):
+            tx.enqueue("exchange", None, adapter, due_us=now_us)
         more = len(settlements) >= PAGE and settlements[-1].settled_at_us > since_us
         tx.enqueue("settle", None, adapter, due_us=now_us if more else now_us + DAY_US)
 
