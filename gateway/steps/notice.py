@@ -6,7 +6,7 @@ from gateway.domain.order import ORDER_PREFIX, Order, OrderState
 from gateway.domain.payment import Mandate, Operation
 from gateway.domain.records import MerchantAccount, Notice, NoticeState, WorkItem
 from gateway.steps.money.operations import may_still_change
-from gateway.steps.money.permissions import WAITING, ask_again
+from gateway.steps.money.permissions import ask_again
 from gateway.steps.ports import MerchantRefused, Services, Transaction
 from payments.errors import NoticeRejected
 
@@ -19,22 +19,30 @@ makes room for the next; it was a hint, and what it hinted at is looked up on it
 
 
 def notice(item: WorkItem, services: Services) -> None:
-    """Read one stored notice (subject: notice id) and leave rows for sync or observe."""
+    """Read one stored notice (subject: notice id) and leave rows for sync or observe.
+
+    To read it may call its provider (for the keys that it signs with), so no transaction is open meanwhile.
+    """
     now_us = services.clock.now_us()
     with services.unit_of_work.begin() as tx:
-        tx.complete(item)
+        tx.hold(item)
         found = tx.find(Notice, None, id=item.subject_id, state=NoticeState.RECEIVED)
-        if not found:
+        if not found or item.tries > MOST_TRIES:
+            for received in found:
+                _put_away(tx, received, NoticeState.SET_ASIDE, "it could not be read, however often that was tried")
+            tx.complete(item)
             return
         received = found[0]
-        if item.tries > MOST_TRIES:
-            _put_away(tx, received, NoticeState.SET_ASIDE, "it could not be read, however often that was tried")
-            return
-        try:
-            references = _references(tx, services, received)
-        except (NoticeRejected, MerchantRefused) as refusal:
+        accounts = tx.find(MerchantAccount, None, id=received.name) if received.source == "merchant" else []
+    try:
+        references = _references(services, received, accounts)
+    except (NoticeRejected, MerchantRefused) as refusal:
+        with services.unit_of_work.begin() as tx:
+            tx.complete(item)
             _put_away(tx, received, NoticeState.REFUSED, str(refusal))
-            return
+        return
+    with services.unit_of_work.begin() as tx:
+        tx.complete(item)
         known = [_hint(tx, received, reference, now_us) for reference in references[:MAX_REFERENCES]]
         reason = "" if all(known) else "names something this gateway does not know"
         tx.save(replace(received, state=NoticeState.DONE, reason=reason))
@@ -50,11 +58,10 @@ def _put_away(tx: Transaction, received: Notice, state: NoticeState, reason: str
             tx.remove(old)
 
 
-def _references(tx: Transaction, services: Services, received: Notice) -> tuple[str, ...]:
+def _references(services: Services, received: Notice, accounts: list[MerchantAccount]) -> tuple[str, ...]:
     """Return our references a verified notice names; raises when it cannot be trusted."""
     if received.source == "payment":
         return services.providers.open(received.name).parse_notice(received.headers, received.body).references
-    accounts = tx.find(MerchantAccount, None, id=received.name)
     if not accounts:
         raise MerchantRefused(f"no shop {received.name!r} is set up")
     shop = services.merchants.open(accounts[0])
@@ -79,8 +86,8 @@ def _hint(tx: Transaction, received: Notice, reference: str, now_us: int) -> boo
 
 
 def _hint_at_mandate(tx: Transaction, reference: str, now_us: int) -> bool:
+    """Also one that stands is looked up: the customer may have taken it back at the provider."""
     for mandate in tx.find(Mandate, None, id=reference):
-        if mandate.state in WAITING:
-            ask_again(tx, mandate, now_us=now_us)
+        ask_again(tx, mandate, now_us=now_us)
         return True
     return False

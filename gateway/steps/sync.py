@@ -9,12 +9,15 @@ from gateway.domain.replenishment import SECOND_US
 from gateway.steps.messages import tell
 from gateway.steps.money.operations import key_is_known, may_send_again, may_still_change
 from gateway.steps.money.outcomes import settle_operation
-from gateway.steps.money.permissions import MANDATE_PREFIX, settle_set_up
+from gateway.steps.money.permissions import MANDATE_PREFIX, WAITING, settle_set_up
 from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.place import settle_placing
 from gateway.steps.ports import Accepted, MerchantUnknown, OrderNotFound, OrderStatus, Refused, Services
 from payments import adapter
 from payments.errors import OutcomeUnknown
+
+MOST_TRIES = 72
+"""Of a settled permission that may have ended: two days and a half, later each time, up to an hour."""
 
 
 def sync(item: HouseholdItem, services: Services) -> None:
@@ -55,9 +58,14 @@ def _sync_mandate(item: HouseholdItem, services: Services, mandate_id: str) -> N
         tx.hold(item)
         mandate = tx.get(Mandate, household_id, mandate_id)
         method = tx.get(PaymentMethod, household_id, mandate.payment_method_id)
-        tx.save(replace(mandate, looks=mandate.looks + 1))
+        is_settled = mandate.state not in WAITING and mandate.provider_ref != ""
+        if not is_settled:
+            tx.save(replace(mandate, looks=mandate.looks + 1))
     provider = services.providers.open(method.adapter)
     outcome = _asked(provider, adapter.Sync(mandate.id, adapter.OperationKind.SETUP_MANDATE))
+    if is_settled and isinstance(outcome, adapter.Unknown) and item.tries <= MOST_TRIES:
+        # Somebody said that it ended: that is asked until there is an answer, later each time.
+        raise OutcomeUnknown(outcome.reason)
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
         wall_us = services.clock.wall_us()

@@ -23,6 +23,7 @@ from gateway.domain.replenishment import DAY_US, SECOND_US
 from gateway.steps.messages import tell
 from gateway.steps.money.calls import Refused
 from gateway.steps.money.undecided import SYNC_AFTER_S
+from gateway.steps.money.withdrawn import end_withdrawn
 from gateway.steps.ports import Transaction
 from payments import adapter
 from payments.money import Money
@@ -59,6 +60,8 @@ def set_up_request(mandate: Mandate, token: str, public_url: str) -> adapter.Set
         per_order_limit=Money(mandate.per_order_minor, mandate.currency),
         expires_at_us=mandate.valid_until_us,
         return_url=f"{public_url}/money/mandates/{mandate.id}/back",
+        per_period_limit=Money(mandate.per_period_minor, mandate.currency),
+        period_days=mandate.period_days,
     )
 
 
@@ -70,25 +73,35 @@ def settle_set_up(
     if mandate.state is MandateState.REVOKED and not mandate.provider_ref:
         return _settle_given_up(tx, mandate, answer, now_us=now_us, wall_us=wall_us)
     if mandate.state not in WAITING:
+        if isinstance(answer, adapter.MandateRevoked):
+            end_withdrawn(tx, mandate.household_id, mandate.payment_method_id, answer.mandate_ref, now_us)
         return mandate
     match answer:
         case adapter.MandateActive():
             settled = _in_force(tx, mandate, answer, now_us=now_us, wall_us=wall_us)
         case adapter.Declined(message=message) | Refused(message=message):
             settled = _refused(tx, mandate, message, now_us)
+        case adapter.MandateRevoked():
+            settled = _refused(tx, mandate, "It was taken back at the provider.", now_us)
         case adapter.RequiresAction(url=url):
             settled = _customer_must_act(tx, mandate, url, now_us=now_us, wall_us=wall_us)
         case adapter.NotFound() if may_send_again and mandate.looks < len(SYNC_AFTER_S):
             settled = mandate
             wait_us = wall_us + SYNC_AFTER_S[mandate.looks] * SECOND_US
             tx.enqueue("set_up", mandate.household_id, mandate.id, due_us=now_us, not_before_wall_us=wait_us)
-        case adapter.Unknown(reason=reason):
-            settled = _wait(tx, mandate, reason, now_us=now_us, wall_us=wall_us)
-        case adapter.Pending():
-            settled = _wait(tx, mandate, "the provider has not decided yet", now_us=now_us, wall_us=wall_us)
         case _:
-            settled = _wait(tx, mandate, f"an answer that settles nothing: {answer!r}", now_us=now_us, wall_us=wall_us)
+            settled = _wait(tx, mandate, _why_waiting(answer), now_us=now_us, wall_us=wall_us)
     return settled
+
+
+def _why_waiting(answer: Answer) -> str:
+    match answer:
+        case adapter.Unknown(reason=reason):
+            return reason
+        case adapter.Pending():
+            return "the provider has not decided yet"
+        case _:
+            return f"an answer that settles nothing: {answer!r}"
 
 
 def _settle_given_up(tx: Transaction, mandate: Mandate, answer: Answer, *, now_us: int, wall_us: int) -> Mandate:
@@ -116,8 +129,9 @@ def _wait(tx: Transaction, mandate: Mandate, note: str, *, now_us: int, wall_us:
 
 
 def _customer_must_act(tx: Transaction, mandate: Mandate, url: str, *, now_us: int, wall_us: int) -> Mandate:
-    if mandate.state is MandateState.PENDING:
-        mandate = replace(mandate, state=MandateState.REQUIRES_ACTION, confirm_url=url)
+    is_news = mandate.state is MandateState.PENDING
+    mandate = replace(mandate, state=MandateState.REQUIRES_ACTION, confirm_url=url)
+    if is_news:
         text = "Your bank wants you to confirm a permission to debit. The Money page leads you there."
         tell(tx, mandate.household_id, "mandate_step_up", text, "money", now_us)
     return _wait(tx, mandate, "waits for the customer", now_us=now_us, wall_us=wall_us)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import StreamingResponse
 
-from gateway.domain.errors import Invalid
+from gateway.domain.errors import Invalid, NotFound
 from gateway.domain.household import Household
 from gateway.domain.payment import MandateState, MethodState, PaymentMethod
-from gateway.steps.acts import wallet
+from gateway.steps.acts import returning, wallet
 from gateway.steps.acts.household import freeze_everything, freeze_method, unfreeze_everything
 from gateway.steps.acts.limits import Limits
 from gateway.steps.ports import Transaction
@@ -179,3 +179,14 @@ def top_up(visiting: Visiting, method_id: str, amount: Annotated[str, Form(max_l
         currency = tx.get(PaymentMethod, visiting.household_id, method_id).currency
     wallet.top_up(visiting.web.steps, visiting.member, method_id, amount_of(amount, currency))
     return back("/money", "topped-up")
+
+
+@router.get("/returned/{adapter}")
+def returned(visiting: Visiting, request: Request, adapter: str) -> Response:
+    """Where a provider sends every customer back to, with what its adapter needs to go on; it is good once."""
+    try:
+        mandate = returning.returned(visiting.web.steps, visiting.member, adapter, dict(request.query_params))
+    except (Invalid, NotFound):
+        return back("/money", "not-returned")
+    said = {MandateState.ACTIVE: "linked", MandateState.REVOKED: "not-linked"}.get(mandate.state, "looking")
+    return back("/money", said, f"mandate-{mandate.id}")

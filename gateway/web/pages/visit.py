@@ -35,6 +35,7 @@ DONE = {
     "method-frozen": "The account is frozen. Nothing is debited from it.",
     "method-unfrozen": "The account may be debited again.",
     "not-linked": "The account was not linked: its provider said no, or its page had lapsed. You can link it anew.",
+    "not-returned": "What you brought back from the provider is not taken. Begin again on this page.",
     "named": "The account is named for it.",
     "ordered": "The order of the accounts is saved.",
     "pack": "It is the usual product now.",
