@@ -34,18 +34,21 @@ def notice(item: WorkItem, services: Services) -> None:
             return
         received = found[0]
         accounts = tx.find(MerchantAccount, None, id=received.name) if received.source == "merchant" else []
+    references: tuple[str, ...] = ()
+    refused = ""
     try:
         references = _references(services, received, accounts)
     except (NoticeRejected, MerchantRefused) as refusal:
-        with services.unit_of_work.begin() as tx:
-            tx.complete(item)
-            _put_away(tx, received, NoticeState.REFUSED, str(refusal))
-        return
+        refused = str(refusal)
     with services.unit_of_work.begin() as tx:
         tx.complete(item)
-        known = [_hint(tx, received, reference, now_us) for reference in references[:MAX_REFERENCES]]
-        reason = "" if all(known) else "names something this gateway does not know"
-        tx.save(replace(received, state=NoticeState.DONE, reason=reason))
+        for present in tx.find(Notice, None, id=received.id, state=NoticeState.RECEIVED):
+            if refused:
+                _put_away(tx, present, NoticeState.REFUSED, refused)
+                return
+            known = [_hint(tx, present, reference, now_us) for reference in references[:MAX_REFERENCES]]
+            reason = "" if all(known) else "names something this gateway does not know"
+            tx.save(replace(present, state=NoticeState.DONE, reason=reason))
 
 
 def _put_away(tx: Transaction, received: Notice, state: NoticeState, reason: str) -> None:
