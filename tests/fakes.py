@@ -115,6 +115,7 @@ class FakeTransaction:
         self.tables = tables
         self._unit_of_work = unit_of_work
         self._writes = writes
+        self._read: set[tuple[type[Any], str]] = set()
 
     def new_id(self) -> str:
         return self._unit_of_work.next_id()
@@ -129,6 +130,7 @@ class FakeTransaction:
         return found
 
     def seek(self, entity: type[Entity], household_id: str, entity_id: str) -> Entity | None:
+        self._read.add((entity, entity_id))
         found = self._rows(entity).get(entity_id)
         return cast("Entity | None", found if found is not None and _of_household(found, household_id) else None)
 
@@ -153,6 +155,7 @@ class FakeTransaction:
             and (household_id is None or _of_household(row, household_id))
             and _matches(row, equals)
         ]
+        self._read.update((entity, cast("Any", row).id) for row in rows)
         return rows[:oldest] if newest is None else rows[::-1][:newest]
 
     def count(self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]) -> int:
@@ -171,6 +174,7 @@ class FakeTransaction:
         yield from self.find(entity, household_id, **equals)
 
     def add(self, entity: object) -> None:
+        self._read.add((type(entity), cast("Any", entity).id))
         rows = self._written(entity)
         entity_id = cast("Any", entity).id
         if entity_id in rows:
@@ -238,6 +242,8 @@ class FakeTransaction:
 
     def _written(self, entity: object) -> dict[str, Any]:
         self._must_write()
+        if (type(entity), cast("Any", entity).id) not in self._read:
+            raise RuntimeError("what was not read in this transaction may have changed since; the store refuses it too")
         return self._rows(type(entity))
 
     def _must_write(self) -> None:

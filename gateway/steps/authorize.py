@@ -117,7 +117,7 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
 
 
 def _permitted(tx: Transaction, cart: Cart, approval: Approval, now_us: int) -> Mandate | None:
-    """Return the mandate to debit now, its row locked; None when a person decides, or no account is left to ask."""
+    """Return the mandate to debit now; None when a person decides, or no account is left to ask."""
     before = tx.find(Attempt, cart.household_id, approval_id=approval.id, newest=1)
     if before:  # it was declined, or this yes would not be asked about again
         mandate = next_mandate(tx, cart, approval, now_us)
@@ -126,7 +126,6 @@ def _permitted(tx: Transaction, cart: Cart, approval: Approval, now_us: int) -> 
         return mandate
     mandate = tx.get(Mandate, cart.household_id, approval.mandate_id)
     method = tx.get(PaymentMethod, cart.household_id, approval.payment_method_id)
-    tx.save(mandate)  # the row lock under which limits are counted, on databases with several writers
     if refusal := _refusal(tx, cart, approval, method, mandate, now_us):
         _ask_person(tx, cart, approval, refusal, now_us)
         return None

@@ -71,7 +71,6 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     shipment = tx.get(Shipment, household_id, item.subject_id)
     order = tx.get(Order, household_id, shipment.order_id)
     attempt = tx.get(Attempt, household_id, order.attempt_id)
-    tx.save(attempt)  # the row lock under which the sum of captures is counted
     operations = operations_for(tx, attempt)
     method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
     if is_frozen(tx, household_id) or method.state is MethodState.FROZEN:

@@ -49,7 +49,6 @@ def renew(item: HouseholdItem, services: Services) -> None:
             tx.enqueue("renew", item.household_id, item.subject_id, due_us=now_us + WHILE_FROZEN_US)
             return
         attempt = tx.get(Attempt, item.household_id, order.attempt_id)
-        tx.save(attempt)  # the row lock under which captures begin
         operations = [one for one in operations_for(tx, attempt) if one.kind is not OperationKind.REFUND]
         if any(one.state is OperationState.MANUAL_REVIEW for one in operations):
             return  # a person looks at it first
@@ -100,7 +99,6 @@ def _hold_anew(
         return
     if ended.state in {AttemptState.CAPTURED, AttemptState.REVERSED}:
         tx.save(replace(ended, state=AttemptState.REPLACED))
-    tx.save(mandate)  # the row lock under which limits are counted
     approval = tx.get(Approval, order.household_id, ended.approval_id)
     method = tx.get(PaymentMethod, order.household_id, mandate.payment_method_id)
     attempt, _ = begin_attempt(

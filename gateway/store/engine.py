@@ -70,7 +70,9 @@ def open_engine(url: str, *, calls_at_once: int = CALLS_AT_ONCE) -> Engine:
 
 def _open_sqlite(url: URL) -> Engine:
     """Open as DESIGN.md says: WAL, synchronous=FULL; writing transactions start with BEGIN IMMEDIATE."""
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -99,6 +101,7 @@ def _open_postgresql(url: URL, most_connections: int) -> Engine:
     """
     engine = create_engine(
         url,
+        hide_parameters=True,
         isolation_level="READ COMMITTED",
         pool_size=most_connections,
         max_overflow=0,

@@ -171,7 +171,7 @@ def leave(request: Request) -> Response:
     found = signed_in(request)
     if found is not None and found.session is not None:
         with web.unit_of_work.begin() as tx:
-            sessions.revoke_session(tx, found.session, wall_us=web.clock.wall_us())
+            sessions.end_session(tx, found.member, found.session.id, wall_us=web.clock.wall_us())
     response = RedirectResponse("/sign-in", 303)
     clear_session_cookie(response, secure=web.secure_cookies)
     return response

@@ -39,7 +39,6 @@ def pay_again(tx: Transaction, order: Order, method_id: str | None, *, by: str, 
     if order.state is not OrderState.PAYMENT_DUE:
         raise Conflict("order", order.id, order.state, "pay again for")
     attempt = tx.get(Attempt, order.household_id, order.attempt_id)
-    tx.save(attempt)  # the row lock under which captures begin
     _require_known(tx, order, attempt)
     mandate = permission(tx, tx.get(Cart, order.household_id, order.cart_id), _wished(tx, attempt, method_id), now_us)
     tx.add(

@@ -28,7 +28,6 @@ def take_status(tx: Transaction, order: Order, status: OrderStatus, now_us: int)
     Returns the order as it stands then. Raises MerchantUnknown for an answer that cannot be about it.
     """
     attempt = tx.get(Attempt, order.household_id, order.attempt_id)
-    tx.save(attempt)  # the row lock under which captures begin: a parcel is billed, or known to be lost before
     lines = {line.id: line for line in tx.find(OrderLine, order.household_id, order_id=order.id)}
     parcels = take_parcels(tx, order, lines, status, now_us)
     is_returned = status.state == "returned"

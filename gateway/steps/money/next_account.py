@@ -38,7 +38,6 @@ def next_mandate(tx: Transaction, cart: Cart, approval: Approval, now_us: int) -
         for mandate in mandates:
             if approval.by_mandate and not mandate.standing:
                 continue
-            tx.save(mandate)  # the row lock under which limits are counted
             if rules.covers(as_rule(mandate), request, reserved(tx, mandate), now_us) == rules.Covered():
                 return mandate
     return None

@@ -103,7 +103,7 @@ def test_a_device_that_is_offline_says_where_its_refusals_stand_and_what_its_key
     assert "connection_refused" in html
     assert "it has not signed yet" in html
     with web.unit_of_work.begin() as tx:
-        tx.save(replace(fridge, online=True, has_signed=True))
+        tx.save(replace(tx.get(Device, HOUSE, "device-fridge"), online=True, has_signed=True))
     html = web.get("/devices/device-fridge").text
     assert "connection_refused" not in html
     assert "what comes unsigned, or does not fit the key, is kept apart" in html

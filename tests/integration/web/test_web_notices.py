@@ -68,5 +68,6 @@ def test_what_waits_of_one_provider_is_bounded_and_says_when_to_come_again(web: 
     assert web.post("/notices/payment/sandbox", content=b"0").status_code == 202
     assert web.post(f"/notices/merchant/{SHOP}", content=b"{}").status_code == 202
     with web.unit_of_work.begin() as tx:
-        tx.save(replace(first, state=NoticeState.DONE))
+        (waiting,) = tx.find(Notice, None, id=first.id)
+        tx.save(replace(waiting, state=NoticeState.DONE))
     assert web.post("/notices/payment/sandbox", content=b"one more").status_code == 202
