@@ -89,7 +89,10 @@ def test_books_that_agree_are_status_0(with_balance: Replenish) -> None:
 
 def test_a_journal_that_does_not_balance_is_status_1(with_balance: Replenish) -> None:
     with sqlite3.connect(with_balance.data_dir / "replenish.db") as database:
-        database.execute("UPDATE posting SET amount_minor = amount_minor + 1 WHERE amount_minor > 0")
+        database.execute(
+            "INSERT INTO posting SELECT household_id, 'one-more', journal_id, account_id, 1, currency FROM posting"
+            " WHERE amount_minor > 0"
+        )
     said = with_balance("ledger", "check")
     assert said.status == 1
     (line,) = said.lines

@@ -18,7 +18,15 @@ from gateway.domain.cart import Cart
 from gateway.domain.errors import NotFound
 from gateway.domain.household import Household, Member
 from gateway.domain.order import Order, OrderState
-from gateway.domain.payment import Attempt, AttemptState, Operation, OperationKind, OperationState
+from gateway.domain.payment import (
+    Attempt,
+    AttemptState,
+    JournalEntry,
+    Operation,
+    OperationKind,
+    OperationState,
+    Posting,
+)
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Plan, PlanState
 from gateway.domain.stock import Device, Reading, Supply, Verdict
@@ -36,19 +44,24 @@ def test_the_builders_know_every_entity_there_is_a_table_for() -> None:
     assert set(IN_ORDER) == set(mapping.ROWS)
 
 
+# The ledger's rows are written once; the database refuses to change them (test_ledger_append_only.py).
+CHANGED = [kind for kind in IN_ORDER if kind not in {JournalEntry, Posting}]
+
+
 @pytest.mark.parametrize("kind", IN_ORDER, ids=lambda kind: kind.__name__)
 def test_an_entity_comes_back_as_it_was_written(open_rig: OpenRig, kind: type[Any]) -> None:
     rig = open_rig(*whole_story())
     written = build(kind)
     with rig.store.read() as tx:
         assert tx.get(kind, HOME, written.id) == written
-    rig.save(written)
+    if kind in CHANGED:
+        rig.save(written)
     with rig.store.read() as tx:
         assert tx.get(kind, HOME, written.id) == written
         assert tx.find(kind, None, id=written.id) == [written]
 
 
-@pytest.mark.parametrize("kind", IN_ORDER, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", CHANGED, ids=lambda kind: kind.__name__)
 def test_a_key_is_not_written_again_for_sqlite_would_look_for_it_in_every_table(
     open_rig: OpenRig, kind: type[Any]
 ) -> None:
