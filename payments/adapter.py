@@ -218,7 +218,10 @@ class Reversed:
 
 @dataclass(frozen=True, slots=True)
 class RequiresAction:
-    """The customer must act at `url` (strong authentication)."""
+    """The customer must act at `url` (strong authentication).
+
+    Of an authorization `provider_ref` can be voided where the provider lets what is not confirmed be called off.
+    """
 
     provider_ref: str
     url: str

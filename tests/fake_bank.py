@@ -106,6 +106,8 @@ class FakeBank:
     can: Capabilities = CAPABILITIES
     hold_us: int | None = None
     """How long it holds money; None: for ever."""
+    calls_off: bool = True
+    """Whether a hold that waits for its customer can be voided."""
     captures_once: bool = False
     """Whether the first capture ends a hold."""
     hosted: bool = False
@@ -123,6 +125,7 @@ class FakeBank:
     settlements: list[Settlement] = field(default_factory=list)
     _waiting: dict[str, Callable[[], Outcome]] = field(default_factory=dict)
     _underway: list[tuple[str, Callable[[], Outcome]]] = field(default_factory=list)
+    _stepping_up: dict[str, RequiresAction] = field(default_factory=dict)
     _requests: dict[str, object] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -239,6 +242,8 @@ class FakeBank:
     def void(self, request: Void) -> Outcome:
         def effect() -> Outcome:
             self.let_lapse()
+            if request.authorization_ref not in self.holds:
+                return self._call_off(request)
             hold = self.holds[request.authorization_ref]
             if hold.left_minor == 0:
                 raise InvalidRequest(NOTHING_HELD, "there is nothing left to void")
@@ -267,7 +272,7 @@ class FakeBank:
         with self._lock:
             if request.reference in self.answers:
                 return self.answers[request.reference]
-            return Pending("later", self.decides_us) if request.reference in self._waiting else NotFound()
+            return self._still_open(request.reference) if request.reference in self._waiting else NotFound()
 
     def list_settlements(self, since_us: int) -> tuple[Settlement, ...]:
         return tuple(one for one in self.settlements if one.settled_at_us >= since_us)
@@ -292,6 +297,26 @@ class FakeBank:
             rows += [Movement(ref, kind, amount) for ref, (of, amount) in book.items() if of in owned]
         return tuple(rows)
 
+    def _let_wait(self, key: str, fault: Fault, effect: Callable[[], Outcome]) -> Outcome:
+        self._waiting[key] = effect
+        if fault == "step_up":
+            self._stepping_up[key] = RequiresAction(f"hold:{key}", "https://bank.example/confirm")
+        return self._still_open(key)
+
+    def _still_open(self, key: str) -> Outcome:
+        return self._stepping_up.get(key, Pending("later", self.decides_us))
+
+    def _call_off(self, request: Void) -> Outcome:
+        """Forget a hold that its customer was to confirm; not where this bank cannot."""
+        key = request.authorization_ref.removeprefix("hold:")
+        if key not in self._waiting or not self.calls_off:
+            raise InvalidRequest("no_such_hold", "there is no such hold")
+        del self._waiting[key]
+        self.answers[key] = Declined(DeclineKind.SOFT, "called_off", "It was called off.")
+        asked = self._requests[key]
+        assert isinstance(asked, Authorize)
+        return Voided(f"void:{request.reference}", asked.amount)
+
     def _answer(self, kind: OperationKind, request: Request, effect: Callable[[], Outcome]) -> Outcome:
         """Let the request meet its fault; the same key takes effect once and is answered the same."""
         self.around(f"before {kind}")
@@ -307,15 +332,14 @@ class FakeBank:
         if request.key in self.answers:
             return self.answers[request.key]
         if request.key in self._waiting:
-            return Pending("later")
+            return self._still_open(request.key)
         fault = self.faults[kind].popleft() if self.faults[kind] else None
         if fault == "not_sent":
             raise NotSent("no route")
         if fault == "500":
             raise OutcomeUnknown("500")
         if fault in {"pending", "step_up"}:
-            self._waiting[request.key] = effect
-            return SAID[fault] if fault == "step_up" else Pending("later", self.decides_us)
+            return self._let_wait(request.key, fault, effect)
         if fault == "delayed":
             self._underway.append((request.key, effect))
         if fault == "invalid":
@@ -334,7 +358,6 @@ DECLINES: dict[Fault | None, Outcome] = {
 }
 
 SAID: dict[Fault | None, Outcome] = {
-    "step_up": RequiresAction("later", "https://bank.example/confirm"),
     "lost": Unknown("timed out"),
     "delayed": Unknown("timed out"),
     "silent": Unknown("the answer was lost"),

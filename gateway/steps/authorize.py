@@ -66,6 +66,7 @@ def authorize(item: HouseholdItem, services: Services) -> None:
         amount=Money(operation.amount_minor, operation.currency),
         method_token=services.providers.token(prepared.method),
         mandate_ref=prepared.mandate.provider_ref,
+        return_url=f"{services.public_url}/payments/{operation.attempt_id}/back",
     )
     try:
         outcome = call_provider(lambda: provider.authorize(request), is_repeat=prepared.is_repeat)

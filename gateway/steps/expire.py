@@ -8,21 +8,24 @@ from dataclasses import replace
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.order import OPEN_ORDER_STATES, Order
-from gateway.domain.payment import Attempt, Mandate, MandateState
+from gateway.domain.payment import Attempt, AttemptState, Mandate, MandateState
 from gateway.domain.records import HouseholdItem
 from gateway.steps.goods.carts import reopen
 from gateway.steps.goods.plans import drop_plans
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING
-from gateway.steps.money.effects import HOLD_PREFIX
+from gateway.steps.money.effects import HOLD_PREFIX, payment_due
 from gateway.steps.money.permissions import MANDATE_PREFIX
+from gateway.steps.money.undecided import STEP_UP_PREFIX
 from gateway.steps.ports import Transaction
 
 
 def expire(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
-    """End what has outlived its time (subject: a cart's id, mandate/<id>, or hold/<attempt id>)."""
+    """End what has outlived its time (subject: a cart's id, mandate/<id>, or hold/ and step-up/ with an attempt's)."""
     if item.subject_id.startswith(HOLD_PREFIX):
         _renew_hold(tx, tx.get(Attempt, item.household_id, item.subject_id.removeprefix(HOLD_PREFIX)), now_us)
+    elif item.subject_id.startswith(STEP_UP_PREFIX):
+        _give_up(tx, tx.get(Attempt, item.household_id, item.subject_id.removeprefix(STEP_UP_PREFIX)), now_us)
     elif item.subject_id.startswith(MANDATE_PREFIX):
         _end_mandate(tx, tx.get(Mandate, item.household_id, item.subject_id.removeprefix(MANDATE_PREFIX)), now_us)
     else:
@@ -38,6 +41,23 @@ def _renew_hold(tx: Transaction, attempt: Attempt, now_us: int) -> None:
         _ask_again(tx, attempt, now_us)
     for order in orders:
         tx.enqueue("renew", order.household_id, f"{order.id}/{attempt.payment_method_id}", due_us=now_us)
+
+
+def _give_up(tx: Transaction, attempt: Attempt, now_us: int) -> None:
+    """Call off a payment that the customer never confirmed: nothing is bought, or what is ordered is due."""
+    if attempt.state is not AttemptState.REQUIRES_ACTION:
+        return
+    why = "you did not confirm the payment at your bank in time"
+    cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
+    approval = tx.get(Approval, attempt.household_id, attempt.approval_id)
+    if cart.state is CartState.APPROVED and approval.state is ApprovalState.STANDING:
+        tx.save(replace(approval, state=ApprovalState.UNDONE))
+        reopen(tx, cart, (why,), now_us=now_us)
+        text = f"An order waits for you again: {why}. Nothing was bought or debited."
+        tell(tx, cart.household_id, "cart_waiting", text, f"carts/{cart.id}", now_us)
+    for order in tx.find(Order, attempt.household_id, attempt_id=attempt.id, state=OPEN_ORDER_STATES):
+        payment_due(tx, order, f"The amount for an order is not held: {why}", now_us)
+    tx.enqueue("release", attempt.household_id, attempt.id, due_us=now_us)
 
 
 def _ask_again(tx: Transaction, attempt: Attempt, now_us: int) -> None:

@@ -70,7 +70,7 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     is_given_up = any(one.kind is OperationKind.VOID and one.state in UNCLOSED_OPERATION_STATES for one in operations)
     if not is_given_up and _must_wait(tx, attempt, operations, now_us=now_us, wall_us=wall_us):
         return None
-    holds = [one for one in operations if one.kind is OperationKind.AUTHORIZE and one.state is OperationState.SUCCEEDED]
+    holds = [one for one in operations if one.kind is OperationKind.AUTHORIZE and _may_be_voided(attempt, one)]
     if not holds:
         end_held(tx, attempt, AttemptState.VOIDED, reference=attempt.id, note=attempt.note, now_us=now_us)
         return None
@@ -98,10 +98,17 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     return None if operation is None else _Prepared(operation, is_repeat, method, holds[0].provider_ref)
 
 
+def _may_be_voided(attempt: Attempt, authorize: Operation) -> bool:
+    """Say whether a hold stands, or waits for a customer: what nobody confirmed is called off and not waited for."""
+    waits = attempt.state is AttemptState.REQUIRES_ACTION and authorize.state is OperationState.PENDING
+    return authorize.state is OperationState.SUCCEEDED or (waits and bool(authorize.provider_ref))
+
+
 def _must_wait(tx: Transaction, attempt: Attempt, operations: list[Operation], *, now_us: int, wall_us: int) -> bool:
     """Say whether the hold may not be voided yet, and see to it that this is asked for again."""
     for one in operations:
-        if one.kind is OperationKind.AUTHORIZE and one.state in UNCLOSED_OPERATION_STATES:
+        is_open = one.kind is OperationKind.AUTHORIZE and one.state in UNCLOSED_OPERATION_STATES
+        if is_open and not _may_be_voided(attempt, one):
             # First learn what became of it, as patiently as sync does: a hold nobody knows of cannot be voided.
             pause_us = SYNC_AFTER_S[min(one.syncs, len(SYNC_AFTER_S) - 1)] * SECOND_US
             tx.enqueue(

@@ -7,6 +7,7 @@ from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.order import OPEN_ORDER_STATES, Order, OrderState, Shipment
 from gateway.domain.payment import (
+    UNCLOSED_OPERATION_STATES,
     Attempt,
     AttemptState,
     Funding,
@@ -30,6 +31,15 @@ from payments.money import Money
 MOST_CAPTURE_TRIES = 5
 RENEW_BEFORE_US = 2 * DAY_US
 HOLD_PREFIX = "hold/"
+ENDED = frozenset(
+    {
+        AttemptState.VOIDED,
+        AttemptState.DECLINED,
+        AttemptState.EXPIRED,
+        AttemptState.REPLACED,
+        AttemptState.CAPTURED,
+    }
+)
 
 
 def declined(tx: Transaction, operation: Operation, message: str, now_us: int, *, is_soft: bool = False) -> None:
@@ -39,30 +49,47 @@ def declined(tx: Transaction, operation: Operation, message: str, now_us: int, *
     """
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
     match operation.kind:
+        case OperationKind.AUTHORIZE if attempt.state not in ENDED:  # else it was called off, and that was known first
+            _hold_declined(tx, attempt, message, now_us, is_soft=is_soft)
         case OperationKind.AUTHORIZE:
-            end_held(tx, attempt, AttemptState.DECLINED, reference=attempt.id, note=message, now_us=now_us)
-            cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
-            if cart.state is CartState.APPROVED and _is_standing(tx, attempt):
-                approval = tx.get(Approval, attempt.household_id, attempt.approval_id)
-                if is_soft and next_mandate(tx, cart, approval, now_us) is not None:
-                    tx.enqueue("authorize", cart.household_id, cart.id, due_us=now_us)
-                else:
-                    nothing_bought(tx, cart, message, now_us)
-            for order in tx.find(Order, attempt.household_id, attempt_id=attempt.id, state=OPEN_ORDER_STATES):
-                payment_due(tx, order, f"The amount for an order could not be held again: {message}", now_us)
+            return
         case OperationKind.CAPTURE:
             shipment = tx.get(Shipment, attempt.household_id, operation.subject_id)
             order = tx.get(Order, attempt.household_id, shipment.order_id)
             _capture_again_later(tx, attempt, operation, now_us)
             payment_due(tx, order, f"A delivery was shipped, but could not be billed: {message}", now_us)
             tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
+        case OperationKind.VOID if attempt.state is AttemptState.REQUIRES_ACTION:
+            _not_called_off(tx, attempt, message, now_us)
         case OperationKind.VOID | OperationKind.REFUND:
             for_review(tx, operation, f"{operation.kind} was refused: {message}", now_us=now_us)
+
+
+def _hold_declined(tx: Transaction, attempt: Attempt, message: str, now_us: int, *, is_soft: bool) -> None:
+    end_held(tx, attempt, AttemptState.DECLINED, reference=attempt.id, note=message, now_us=now_us)
+    cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
+    if cart.state is CartState.APPROVED and _is_standing(tx, attempt):
+        approval = tx.get(Approval, attempt.household_id, attempt.approval_id)
+        if is_soft and next_mandate(tx, cart, approval, now_us) is not None:
+            tx.enqueue("authorize", cart.household_id, cart.id, due_us=now_us)
+        else:
+            nothing_bought(tx, cart, message, now_us)
+    for order in tx.find(Order, attempt.household_id, attempt_id=attempt.id, state=OPEN_ORDER_STATES):
+        payment_due(tx, order, f"The amount for an order could not be held again: {message}", now_us)
+
+
+def _not_called_off(tx: Transaction, attempt: Attempt, message: str, now_us: int) -> None:
+    """Let a person look at a payment that nobody confirmed and that its provider does not let go."""
+    for one in tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.AUTHORIZE):
+        if one.state in UNCLOSED_OPERATION_STATES:
+            for_review(tx, one, f"nobody confirmed it, and it cannot be called off: {message}", now_us=now_us)
 
 
 def lapsed(tx: Transaction, void: Operation, message: str, now_us: int) -> None:
     """End a hold of which the provider found nothing left to void: it lapsed before its time."""
     attempt = tx.get(Attempt, void.household_id, void.attempt_id)
+    if not _close_unconfirmed(tx, attempt, now_us):
+        return
     end_held(tx, attempt, AttemptState.EXPIRED, reference=void.id, note=message, now_us=now_us)
 
 
@@ -145,7 +172,22 @@ def _captured(tx: Transaction, operation: Operation, now_us: int) -> None:
 
 def _voided(tx: Transaction, operation: Operation, now_us: int) -> None:
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
-    end_held(tx, attempt, AttemptState.VOIDED, reference=operation.id, note=attempt.note, now_us=now_us)
+    if not _close_unconfirmed(tx, attempt, now_us):
+        return
+    is_unconfirmed = attempt.state is AttemptState.REQUIRES_ACTION
+    end, note = (AttemptState.EXPIRED, "never confirmed") if is_unconfirmed else (AttemptState.VOIDED, attempt.note)
+    end_held(tx, attempt, end, reference=operation.id, note=note, now_us=now_us)
+
+
+def _close_unconfirmed(tx: Transaction, attempt: Attempt, now_us: int) -> bool:
+    """Close the authorization of a try that was called off; False where the try had ended before."""
+    if attempt.state in ENDED:
+        return False
+    for one in tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.AUTHORIZE):
+        if one.state is OperationState.PENDING:
+            tx.save(replace(one, state=OperationState.DECLINED, note="never confirmed", closed_us=now_us))
+            tx.cancel_work("sync", one.id)
+    return True
 
 
 def _refunded(tx: Transaction, operation: Operation, now_us: int) -> None:

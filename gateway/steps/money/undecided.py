@@ -9,6 +9,9 @@ from gateway.steps.ports import Transaction
 
 SYNC_AFTER_S = (1, 2, 5, 20, 60, 300, 1800, 3600, 21_600, 86_400)
 MOST_SYNCS = 40
+SOON = 6  # so often it is asked within minutes
+STEP_UP_PREFIX = "step-up/"
+CONFIRM_WITHIN_US = DAY_US
 
 STEP_OF_KIND = {
     OperationKind.AUTHORIZE: "authorize",
@@ -86,10 +89,16 @@ def not_found(tx: Transaction, operation: Operation, *, now_us: int, wall_us: in
 
 
 def step_up(tx: Transaction, operation: Operation, url: str, *, now_us: int, wall_us: int) -> None:
-    """Tell the customer once that the bank wants them, and ask later what they did."""
+    """Tell the customer once that the bank wants them, and ask later what they did, until they had time enough."""
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
     if attempt.state is not AttemptState.REQUIRES_ACTION:
         tx.save(replace(attempt, state=AttemptState.REQUIRES_ACTION, note=url))
         text = "Your bank wants you to confirm this payment yourself."
         tell(tx, operation.household_id, "payment_step_up", text, f"payments/{attempt.id}", now_us)
-    ask_later(tx, operation, OperationState.PENDING, "waits for the customer", now_us=now_us, wall_us=wall_us)
+        subject = STEP_UP_PREFIX + attempt.id
+        tx.enqueue("expire", operation.household_id, subject, due_us=now_us + CONFIRM_WITHIN_US)
+    if operation.syncs < SOON:
+        ask_later(tx, operation, OperationState.PENDING, "waits for the customer", now_us=now_us, wall_us=wall_us)
+    else:  # for hours it is a person who is waited for, and nobody need look into it
+        tx.save(replace(operation, state=OperationState.PENDING, note="waits for the customer", syncs=SOON))
+        tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us + HOUR_US)

@@ -15,7 +15,7 @@ from gateway.web.pages.forms import shown_on
 from gateway.web.pages.rendering import answer, is_partial, render
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visit, Visiting
-from gateway.web.views import CartView, cart_view, supplies_view, waiting_carts
+from gateway.web.views import CartView, cart_view, step_up_of, supplies_view, waiting_carts
 
 MAX_UNDER_WAY = 2
 MAX_COUNTED = 100
@@ -136,7 +136,8 @@ def _page(visiting: Visit, cart_id: str, *, status: int = 200, problem: str | No
         "cart.html",
         "orders",
         lambda tx: {
-            "cart": cart_view(tx, household_id, cart_id, now_us=now_us, wall_us=wall_us),
+            "cart": (cart := cart_view(tx, household_id, cart_id, now_us=now_us, wall_us=wall_us)),
+            "step_up": step_up_of(tx, household_id, cart.attempt_id),
             "version": household_version(tx, household_id),
             "problem": problem,
         },

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 
-from gateway.domain.payment import MethodState, PaymentMethod
+from gateway.domain.payment import AttemptState, MethodState, PaymentMethod
+from gateway.steps.acts.confirm import payment_confirmed
 from gateway.steps.acts.pay_again import pay_order_again
 from gateway.steps.cancel import cancel_order
 from gateway.web.pages.versions import household_version
-from gateway.web.pages.visit import Visiting, back
-from gateway.web.views import order_view, orders_view, payment_chain, waiting_carts
+from gateway.web.pages.visit import Visit, Visiting, back
+from gateway.web.views import order_view, orders_view, payment_chain, step_up_of, waiting_carts
 
 router = APIRouter()
 
@@ -38,7 +39,8 @@ def order_page(visiting: Visiting, order_id: str) -> Response:
         "order.html",
         "orders",
         lambda tx: {
-            "order": order_view(tx, household_id, order_id, now_us=now_us, wall_us=wall_us),
+            "order": (order := order_view(tx, household_id, order_id, now_us=now_us, wall_us=wall_us)),
+            "step_up": step_up_of(tx, household_id, order.attempt_id),
             "methods": tx.find(PaymentMethod, household_id, state=MethodState.ACTIVE),
             "version": household_version(tx, household_id),
         },
@@ -63,5 +65,29 @@ def cancel(visiting: Visiting, order_id: str) -> Response:
 def payment_page(visiting: Visiting, attempt_id: str) -> Response:
     """One payment, from the debit back to what the devices signed."""
     return visiting.show(
-        "payment.html", "orders", lambda tx: {"chain": payment_chain(tx, visiting.household_id, attempt_id)}
+        "payment.html",
+        "orders",
+        lambda tx: {
+            "chain": payment_chain(tx, visiting.household_id, attempt_id),
+            "step_up": step_up_of(tx, visiting.household_id, attempt_id),
+        },
     )
+
+
+@router.get("/payments/{attempt_id}/back")
+def came_back(visiting: Visiting, attempt_id: str) -> Response:
+    """Where a bank's page leads back to: what the customer did there is looked up, whatever the address says."""
+    return _looked_at(visiting, attempt_id)
+
+
+@router.post("/payments/{attempt_id}/confirmed")
+def confirmed(visiting: Visiting, attempt_id: str) -> Response:
+    """Look up what became of a payment that was to be confirmed at the bank."""
+    return _looked_at(visiting, attempt_id)
+
+
+def _looked_at(visiting: Visit, attempt_id: str) -> Response:
+    with visiting.web.unit_of_work.begin() as tx:
+        attempt = payment_confirmed(tx, visiting.member, attempt_id, now_us=visiting.now_us)
+    said = "looking" if attempt.state is AttemptState.REQUIRES_ACTION else ""
+    return back(f"/carts/{attempt.cart_id}", said)

@@ -12,7 +12,7 @@ from gateway.web.views.levels import Chart
 from gateway.web.views.money import MoneyView, money_view
 from gateway.web.views.order import OrderView, order_view
 from gateway.web.views.orders import OrdersView, orders_view
-from gateway.web.views.payments import PaymentRow, payment_rows
+from gateway.web.views.payments import PaymentRow, payment_rows, step_up_of
 from gateway.web.views.quarantine import QuarantineRow, quarantine_rows
 from gateway.web.views.supplies import SuppliesView, SupplyRow, supplies_view
 from gateway.web.views.supply import SupplyView, supply_view
@@ -57,6 +57,7 @@ __all__ = [
     "payment_rows",
     "planned_orders",
     "quarantine_rows",
+    "step_up_of",
     "supplies_view",
     "supply_view",
     "waiting_carts",

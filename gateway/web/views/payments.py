@@ -65,6 +65,22 @@ class PaymentRow:
     when: str
 
 
+@dataclass(frozen=True, slots=True)
+class StepUp:
+    """A payment that waits for the customer at their bank, and the bank's page for it."""
+
+    attempt_id: str
+    url: str
+
+
+def step_up_of(tx: Transaction, household_id: str, attempt_id: str | None) -> StepUp | None:
+    """Return where the customer must confirm a payment; None where nothing waits for them."""
+    attempt = None if attempt_id is None else tx.get(Attempt, household_id, attempt_id)
+    if attempt is None or attempt.state is not AttemptState.REQUIRES_ACTION:
+        return None
+    return StepUp(attempt.id, attempt.note)
+
+
 def payment_rows(
     tx: Transaction, household_id: str, *, limit: int = MAX_PAYMENTS, before: str | None = None
 ) -> tuple[PaymentRow, ...]:
