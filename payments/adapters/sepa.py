@@ -74,7 +74,7 @@ from payments.errors import NOTHING_HELD, InvalidRequest, NoticeRejected
 from payments.money import Money
 
 DAY_US = 86_400_000_000
-EXCHANGE_US = 6 * 3_600_000_000
+EXCHANGE_US = 12 * 3_600_000_000
 IDLE_MONTHS = 36
 IDLE_DAYS = 1095
 DEBIT, REFUND = OperationKind.CAPTURE.value, OperationKind.REFUND.value
