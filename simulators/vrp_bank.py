@@ -25,6 +25,7 @@ from simulators.vrp_bank_jose import BankKey
 from simulators.vrp_bank_notices import VrpNoticeSender
 
 TICK_S = 0.2
+LISTEN_S = 0.05
 
 
 class VrpBank:
@@ -41,7 +42,7 @@ class VrpBank:
         except OSError:
             self._book.close()
             raise
-        self._serving = threading.Thread(target=self._server.serve_forever, args=(TICK_S,))
+        self._serving = threading.Thread(target=self._server.serve_forever, args=(LISTEN_S,))
 
     @property
     def port(self) -> int:

@@ -222,7 +222,8 @@ def test_too_little_money_is_a_decline_that_may_pass(payer: Payer) -> None:
 def test_an_answer_lost_after_the_effect_is_found_by_sync_and_moves_money_once(payer: Payer, fault: str) -> None:
     capture = payer.capture(payer.held())
     payer.vrp.script(payer.account, f"payment:{fault}")
-    assert isinstance(payer.adapter.capture(capture), Unknown)
+    worker = payer.impatient() if fault.startswith("timeout") else payer.adapter
+    assert isinstance(worker.capture(capture), Unknown)
     found = payer.adapter.sync(Sync(capture.reference, OperationKind.CAPTURE))
     assert isinstance(found, Captured)
     assert payer.adapter.capture(capture) == found
@@ -233,7 +234,8 @@ def test_an_answer_lost_after_the_effect_is_found_by_sync_and_moves_money_once(p
 def test_an_answer_lost_before_the_effect_is_not_found_and_the_same_key_is_sent_again(payer: Payer, fault: str) -> None:
     capture = payer.capture(payer.held())
     payer.vrp.script(payer.account, f"payment:{fault}")
-    assert isinstance(payer.adapter.capture(capture), Unknown)
+    worker = payer.impatient() if fault.startswith("timeout") else payer.adapter
+    assert isinstance(worker.capture(capture), Unknown)
     assert payer.adapter.sync(Sync(capture.reference, OperationKind.CAPTURE)) == NotFound()
     assert isinstance(payer.adapter.capture(capture), Captured)
     assert payer.balance() == 7_000
@@ -347,7 +349,7 @@ def test_an_access_whose_renewal_was_lost_is_renewed_later_and_nothing_was_paid(
 
 
 def test_eight_workers_renew_an_access_once_between_them(payer: Payer) -> None:
-    workers = [payer.vrp.adapter(timeout_s="30") for _ in range(8)]
+    workers = [payer.vrp.adapter() for _ in range(8)]
     for number, worker in enumerate(workers):
         assert isinstance(worker.authorize(payer.authorize(f"a{number}", 100)), Authorized)
     for _ in range(3):

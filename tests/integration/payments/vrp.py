@@ -33,10 +33,13 @@ from tests.fakes import FakeClock
 ADMIN = "pretend-admin"
 CLIENT = "replenish-test"
 REDIRECT = "https://home.example/money/returned/openbanking"
-KEY = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
-PEM = KEY.private_bytes(
-    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-).decode()
+KEY, BANK_KEY = (rsa.generate_private_key(public_exponent=65_537, key_size=2048) for _ in range(2))
+PEM, BANK_PEM = (
+    key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    for key in (KEY, BANK_KEY)
+)
 
 
 def gbp(minor: int) -> Money:
@@ -49,7 +52,12 @@ class Vrp:
     def __init__(self, state: Path, clock: FakeClock, client: httpx.Client, *, notify: str | None = None) -> None:
         self.clock = clock
         self.client = client
+        state.mkdir(exist_ok=True)
+        (state / "signing-key.pem").write_text(BANK_PEM)
         self.bank = VrpBank(state, clock, token=ADMIN, notify=notify, port=0)  # type: ignore[arg-type]  # a clock
+        # No test here cuts the power.
+        with self.bank._book._lock:
+            self.bank._book._db.execute("PRAGMA synchronous=OFF")
         self.bank.start()
         self.url = f"http://127.0.0.1:{self.bank.port}"
         self.state = MemoryState()
@@ -65,7 +73,7 @@ class Vrp:
             "redirect_uri": REDIRECT,
             "creditor_account": "30949300000001",
             "creditor_name": "Replenish of the test",
-            "timeout_s": "0.5",
+            "timeout_s": "30",
         }
 
     def adapter(self, **settings: str) -> OpenBankingAdapter:
@@ -137,6 +145,12 @@ class Payer:
 
     def authorize(self, name: str = "a", minor: int = 3_000) -> Authorize:
         return Authorize(f"k-{name}-{self.account}", f"{name}-{self.account}", gbp(minor), self.account, self.mandate)
+
+    def impatient(self) -> OpenBankingAdapter:
+        """Return a worker that waits for no answer for long; it asks for no token first."""
+        worker = self.vrp.adapter(timeout_s="0.3")
+        worker._consents._access._own = self.adapter._consents._access.own()
+        return worker
 
     def held(self, name: str = "a", minor: int = 3_000) -> Authorized:
         outcome = self.adapter.authorize(self.authorize(name, minor))
