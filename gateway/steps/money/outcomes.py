@@ -13,7 +13,7 @@ from gateway.steps.money.calls import Refused
 from gateway.steps.money.effects import FOLLOWS, declined, lapsed
 from gateway.steps.money.reversals import take_back
 from gateway.steps.money.suspend import suspend_after
-from gateway.steps.money.undecided import ask_daily, ask_later, await_decision, for_review, not_found, step_up
+from gateway.steps.money.undecided import ask_later, await_decision, for_review, not_found, step_up, still_under_review
 from gateway.steps.ports import Transaction
 from payments.adapter import (
     Authorized,
@@ -50,8 +50,7 @@ def settle_operation(
     operation = replace(tx.get(Operation, household_id, operation_id), answered_us=now_us)
     if operation.state is OperationState.MANUAL_REVIEW:
         if isinstance(outcome, Unknown | Pending | RequiresAction | NotFound):
-            tx.save(operation)
-            ask_daily(tx, operation, now_us)
+            still_under_review(tx, operation, outcome, now_us)
             return
     elif operation.state not in UNCLOSED_OPERATION_STATES:
         _after_its_close(tx, operation, outcome, now_us)

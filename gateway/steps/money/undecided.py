@@ -6,12 +6,14 @@ from gateway.domain.payment import Attempt, AttemptState, Operation, OperationKi
 from gateway.domain.replenishment import DAY_US, HOUR_US, SECOND_US
 from gateway.steps.messages import tell
 from gateway.steps.ports import Transaction
+from payments.adapter import NotFound, SyncOutcome
 
 SYNC_AFTER_S = (1, 2, 5, 20, 60, 300, 1800, 3600, 21_600, 86_400)
 MOST_SYNCS = 40
 SOON = 6  # so often it is asked within minutes
 STEP_UP_PREFIX = "step-up/"
 CONFIRM_WITHIN_US = DAY_US
+NOTHING_THERE = "; asked since, the provider knows nothing of it"
 
 STEP_OF_KIND = {
     OperationKind.AUTHORIZE: "authorize",
@@ -40,6 +42,13 @@ def ask_daily(tx: Transaction, operation: Operation, now_us: int) -> None:
     """Go on asking while a person looks, once a day and not for ever."""
     if operation.syncs < MOST_SYNCS:
         tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us + DAY_US)
+
+
+def still_under_review(tx: Transaction, operation: Operation, said: SyncOutcome, now_us: int) -> None:
+    """Keep what was learned for the person who looks, and ask again tomorrow."""
+    is_news = isinstance(said, NotFound) and not operation.note.endswith(NOTHING_THERE)
+    tx.save(replace(operation, note=operation.note + NOTHING_THERE) if is_news else operation)
+    ask_daily(tx, operation, now_us)
 
 
 def ask_later(
