@@ -19,7 +19,7 @@ FRONT := $(VENDOR)/.stamp
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check setup front lock bench pictures clean dev
+.PHONY: help run test test-long check setup front lock bench pictures mutations clean dev
 
 help: ## Show the commands
 	@echo "Replenish: make COMMAND"
@@ -53,6 +53,9 @@ lock: dev ## Compile the locks again (ARGS=--upgrade for newer versions)
 
 bench: setup ## Run every benchmark and write docs/BENCHMARKS.md
 	@$(VENV)/bin/python scripts/bench_report.py $(ARGS)
+
+mutations: dev ## Plant the faults that money must survive, one by one: the tests must catch each
+	@$(VENV)/bin/python scripts/mutations.py $(ARGS)
 
 pictures: dev ## Take the README's pictures from the running product
 	@bash scripts/test_setup.sh
