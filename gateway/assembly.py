@@ -103,13 +103,17 @@ def assemble(settings: Settings) -> Gateway:
         raise NotWritable(settings.data_dir)
     clock: Clock = RealClock() if settings.clock_file is None else ClockFile(settings.clock_file)
     engine = open_engine(settings.main_database_url, calls_at_once=settings.calls_at_once)
-    _check_version(engine)
     unit_of_work = SqlUnitOfWork(engine, new_id, clock.wall_us)
     try:
+        _check_version(engine)
         _check_keys(vault, unit_of_work)
+        inbox = SqliteInbox(settings.inbox_path)
     except VaultError as error:
+        engine.dispose()
         raise VaultError(f"the key file {settings.keys_path} does not belong to this database: {error}") from error
-    inbox = SqliteInbox(settings.inbox_path)
+    except BaseException:
+        engine.dispose()
+        raise
     providers = InstalledProviders(
         engine,
         vault,
@@ -178,7 +182,7 @@ def _check_keys(vault: Vault, unit_of_work: SqlUnitOfWork) -> None:
 
 def _check_version(engine: Engine) -> None:
     have, want = migrate.versions(engine)
-    if have is not None and want is not None and have > want:
+    if have is not None and want is not None and migrate.is_newer(have):
         raise NewerDatabase(have, want)
     if have != want:
         raise NotInitialised(

@@ -19,8 +19,9 @@ from gateway.config import ENV_FILE, Settings
 from gateway.steps.ports import StoreUnavailable
 from gateway.steps.receive import InboxUnavailable
 from gateway.store import migrate
-from gateway.store.engine import open_engine
+from gateway.store.engine import UnknownDatabase, open_engine
 from gateway.store.errors import VaultError
+from gateway.store.server import unfit
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 PROBE_S = 2.0
@@ -46,7 +47,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     try:
         with closing(_Opened(settings.main_database_url)) as database:
             looks = list(_database(database.engine))
-    except (SQLAlchemyError, StoreUnavailable) as error:
+    except (SQLAlchemyError, StoreUnavailable, UnknownDatabase) as error:
         reason = getattr(error, "orig", None) or error
         yield Finding(Weight.PROBLEM, f"the database cannot be opened: {reason}", "check REPLENISH_DATABASE_URL")
         return
@@ -107,11 +108,13 @@ def _remedy_for_keys(settings: Settings) -> str:
 
 def _database(engine: Engine) -> Iterator[Finding]:
     have, want = migrate.versions(engine)
-    if have is not None and want is not None and have > want:
+    if have is not None and want is not None and migrate.is_newer(have):
         newer = f"the database is at version {have}, newer than this program, which knows {want}"
         yield Finding(Weight.PROBLEM, newer, "install the version of replenish that made it")
         return
     yield judge(have == want, f"database at version {have or 'none'} of {want}", "run `replenish init`")
+    for wrong in unfit(engine):
+        yield Finding(Weight.PROBLEM, f"the database server: {wrong}", "see the README, On PostgreSQL")
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
             said = connection.execute(text("PRAGMA quick_check(1)")).scalar()

@@ -24,7 +24,7 @@ def initialise(settings: Settings, *, operator_email: str, tells_known: bool = F
     engine = open_engine(settings.main_database_url)
     try:
         have, want = migrate.versions(engine)
-        if have is not None and want is not None and have > want:
+        if have is not None and want is not None and migrate.is_newer(have):
             raise NewerDatabase(have, want)
         if not settings.keys_path.exists():
             if have is not None:

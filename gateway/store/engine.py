@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.types.string import StrDumper
 from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InternalError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.steps.ports import StoreBusy, StoreUnavailable
@@ -31,8 +31,8 @@ BESIDE_CALLS = 8
 
 # PostgreSQL's words (SQLSTATE) for "another was in the way": nothing is wrong, and at once the same may go well.
 BUSY = frozenset({"40001", "40P01", "55P03"})
-# Told as an internal error, and yet only a lost or read-only server: idle too long, and fallen over to a replica.
-LOST = frozenset({"25P03", "25006"})
+# Told in other ways, and yet no fault of a statement: idle too long, fallen over to a replica, and no rights.
+LOST = frozenset({"25P03", "25006", "42501"})
 
 
 class UnknownDatabase(Exception):
@@ -55,7 +55,7 @@ def open_engine(url: str, *, calls_at_once: int = CALLS_AT_ONCE) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise UnknownDatabase("is not a URL") from None
     match parsed.get_backend_name():
         case "sqlite":
@@ -158,5 +158,5 @@ def _say_unavailable(context: ExceptionContext) -> Exception | None:
     reason = " ".join(str(original).split())
     if state in BUSY:
         return StoreBusy(reason)
-    is_lost = error.connection_invalidated or (isinstance(error, InternalError) and state in LOST)
+    is_lost = error.connection_invalidated or state in LOST or context.connection is None
     return StoreUnavailable(reason) if is_lost or isinstance(error, OperationalError) else None

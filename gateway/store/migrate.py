@@ -10,6 +10,9 @@ from sqlalchemy import Connection, Engine, text
 
 from gateway.store.vault import Vault
 
+UPGRADING = 0x7265706C656E6973
+"""The place of whoever changes the tables (gateway.store.writers has those of households)."""
+
 
 def _config(connection: Connection | None = None, vault: Vault | None = None) -> Config:
     config = Config()
@@ -28,7 +31,17 @@ def upgrade(engine: Engine, to: str = "head", *, vault: Vault | None = None) -> 
         if connection.dialect.name == "sqlite":
             # The engine leaves transactions to us, and every statement would be a commit of its own.
             connection.execute(text("BEGIN IMMEDIATE"))
+        else:
+            # Two that begin at once would both make the tables; and a table of years takes its time to change.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:place)"), {"place": UPGRADING})
         command.upgrade(_config(connection, vault), to)
+
+
+def is_newer(version: str | None) -> bool:
+    """Say whether a later version of the program made it: this one does not know it. Numbers are no order."""
+    known = {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return version is not None and version not in known
 
 
 def versions(engine: Engine) -> tuple[str | None, str | None]:

@@ -126,7 +126,7 @@ def test_secrets_that_others_can_read_are_found(installed: Replenish) -> None:
     ]
 
 
-@pytest.mark.parametrize(("version", "remedy"), [("0000", "replenish init"), ("9999", "version of replenish")])
+@pytest.mark.parametrize(("version", "remedy"), [("0010", "replenish init"), ("9999", "version of replenish")])
 def test_another_version_of_the_database_is_found(installed: Replenish, version: str, remedy: str) -> None:
     set_version(installed, version)
     (problem,) = problems(installed)
