@@ -43,6 +43,7 @@ from payments.adapter import (
 )
 from payments.adapters.stripe_answers import Intent, Refusal, read, read_hold, read_refusal
 from payments.adapters.stripe_connection import asked, connect
+from payments.adapters.stripe_disputes import or_reversed
 from payments.adapters.stripe_intents import Intents
 from payments.adapters.stripe_mandates import Mandates
 from payments.adapters.stripe_money import CURRENCIES, from_stripe, to_stripe
@@ -219,7 +220,7 @@ class StripeCards:
         if self._records.word(f"{CAPTURED if is_capture else VOIDED}{operation.on}") != request.reference:
             return NotFound()
         intent = self._intents.retrieve(operation.on)
-        return _captured(intent, operation.amount) if is_capture else _voided(intent)
+        return or_reversed(self._client, intent, _captured(intent, operation.amount) if is_capture else _voided(intent))
 
     def _held(
         self, request: Authorize, operation: Operation, mandate: Mandate, made: Intent | Refusal

@@ -55,6 +55,7 @@ class Charge(msgspec.Struct):
 
     id: str
     status: str = ""
+    disputed: bool = False
     failure_code: str | None = None
     failure_message: str | None = None
     payment_method_details: _Details | None = None

@@ -161,7 +161,7 @@ class Mandates:
         made = asked(
             lambda: self.client.v1.customers.create(
                 {"metadata": {REFERENCE: token, ADAPTER: self.adapter}},
-                {"idempotency_key": f"{token}/customer"},
+                {"idempotency_key": f"{self.adapter}/{token}/customer"},
             )
         )
         return self.records.keep(f"customer/{token}", read(made, _Object).id)

@@ -41,6 +41,7 @@ from payments.adapter import (
 )
 from payments.adapters.stripe_answers import Intent, Refusal, read_debit
 from payments.adapters.stripe_connection import connect
+from payments.adapters.stripe_disputes import or_reversed
 from payments.adapters.stripe_intents import Intents
 from payments.adapters.stripe_mandates import Mandates
 from payments.adapters.stripe_money import to_stripe
@@ -152,6 +153,7 @@ class StripeSepaDebit:
         if isinstance(made, Refusal):
             outcome: CaptureOutcome = made.declined
         else:
+            self._records.keep(f"captured/{made.id}", request.reference)  # a dispute names the payment alone
             outcome = read_debit(made, request.reference, request.amount)
         if isinstance(outcome, Declined):
             self._give_back(request.authorization_ref, request.reference)
@@ -237,7 +239,8 @@ class StripeSepaDebit:
         outcome = read_debit(intent, reference, operation.amount)
         if isinstance(outcome, Declined):
             self._give_back(operation.on, reference)
-        return outcome
+        self._records.keep(f"captured/{intent.id}", reference)
+        return or_reversed(self._client, intent, outcome)
 
     def _remembered(self, request: Sync) -> SyncOutcome:
         """Return what only this adapter knows of: an authorization, or its end."""

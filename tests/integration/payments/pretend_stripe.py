@@ -88,6 +88,7 @@ class PretendStripe:
         """What each customer has; who is not named has no end of it."""
         self.answers: dict[str, tuple[str, int, Json]] = {}
         self.sessions: dict[str, Json] = {}
+        self.disputes: list[Json] = []
         self.payouts: list[tuple[Json, list[Json]]] = []
         self.taken: dict[str, int] = {}
         self._refused: dict[str, Json] = {}
@@ -162,6 +163,21 @@ class PretendStripe:
         self.payouts.append((payout, lines))
         return payout
 
+    def dispute(self, intent_id: str, reason: str, *, status: str = "lost") -> None:
+        """Let the customer's bank take a debit back."""
+        _, intent = self._intent(intent_id)
+        dispute = {"id": f"du_{len(self.disputes) + 1}", "object": "dispute", "amount": intent["amount_received"]}
+        dispute |= {"payment_intent": intent_id, "reason": reason, "status": status, "currency": intent["currency"]}
+        self.disputes = [one for one in self.disputes if one["payment_intent"] != intent_id] + [dispute]
+
+    def decide(self) -> None:
+        """Wait until localstripe has decided every direct debit."""
+        waited = threading.Event()
+        for _ in range(500):
+            if all(one["status"] != "processing" for one in self.intents()):
+                return
+            waited.wait(0.02)
+
     def intents(self) -> list[Json]:
         """Every payment there is."""
         found = self._behind("GET", "/v1/payment_intents?limit=100")["data"]
@@ -231,6 +247,7 @@ class PretendStripe:
                 return self._capture(intent_id, form)
             case ["v1", "payment_intents", intent_id, "cancel"]:
                 self._refused.pop(intent_id, None)
+                self._confirming.pop(intent_id, None)
                 return self._cancel(intent_id, form)
             case ["v1", "refunds"]:
                 return self._refund(form)
@@ -249,6 +266,8 @@ class PretendStripe:
                 return self._intent(intent_id)
             case ["v1", "refunds"]:
                 return 200, _list([one for one in self._refunds() if one["payment_intent"] == query["payment_intent"]])
+            case ["v1", "disputes"]:
+                return 200, _list([one for one in self.disputes if one["payment_intent"] == query["payment_intent"]])
             case ["v1", "payouts"]:
                 since = int(query["arrival_date[gte]"])
                 return 200, _list([one for one, _ in self.payouts if one["arrival_date"] >= since])
@@ -352,7 +371,11 @@ class PretendStripe:
         dressed["amount_received"] = self.taken.get(intent["id"], intent["amount"]) if is_taken else 0
         if intent["latest_charge"] is not None:
             details = {"card": {"capture_before": CAPTURE_BEFORE_S}} if intent["capture_method"] == "manual" else {}
-            dressed["latest_charge"] = intent["latest_charge"] | {"payment_method_details": details}
+            disputed = any(one["payment_intent"] == intent["id"] for one in self.disputes)
+            dressed["latest_charge"] = intent["latest_charge"] | {
+                "payment_method_details": details,
+                "disputed": disputed,
+            }
         if intent["id"] in self._confirming:
             url = {"url": self._confirming[intent["id"]]}
             dressed |= {"status": "requires_action", "next_action": {"type": "redirect_to_url", "redirect_to_url": url}}

@@ -1,6 +1,5 @@
 """The adapters for Stripe keep the contract, through a line that can break, against localstripe."""
 
-import threading
 from collections.abc import Iterator
 
 import httpx
@@ -67,8 +66,4 @@ class TestDirectDebitsKeepTheContract(StripeContract):
         return self.adapter.setup_mandate(request)
 
     def decide(self) -> None:
-        waited = threading.Event()
-        for _ in range(500):
-            if all(one["status"] != "processing" for one in self.stripe.intents()):
-                return
-            waited.wait(0.02)
+        self.stripe.decide()
