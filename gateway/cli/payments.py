@@ -1,5 +1,6 @@
 """Payments and orders that wait for a person: what is known of each, and the acts the operator has."""
 
+import itertools
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from gateway.steps.acts.by_hand import Verdict
 from gateway.steps.acts.give_back import give_back
 from gateway.steps.acts.pay_again import pay_again
 from gateway.steps.cancel import ask_to_cancel
-from gateway.steps.money.review import review
+from gateway.steps.money.review import files_set_aside, review
 from gateway.steps.ports import Transaction
 from payments.errors import MoneyError
 from payments.money import Money
@@ -28,7 +29,8 @@ def payments_review(data_dir: DataDir = None) -> None:
     """List all that waits for a person, with everything known of it."""
     with open_gateway(data_dir) as gateway, gateway.unit_of_work.read() as tx:
         found = 0
-        for waiting in review(tx):
+        now_us = gateway.clock.now_us()
+        for waiting in itertools.chain(review(tx), files_set_aside(tx, gateway.providers, now_us)):
             found += 1
             say(f"{waiting.what} {waiting.subject_id}  {waiting.household}  {waiting.why}")
             for fact in waiting.facts:

@@ -7,11 +7,15 @@ from gateway.domain.household import Household
 from gateway.domain.order import OPEN_ORDER_STATES, Order, OrderState
 from gateway.domain.payment import Attempt, Mandate, MandateState, Operation, OperationState, PaymentMethod
 from gateway.domain.records import Act, MerchantAccount, Notice, NoticeState
+from gateway.domain.replenishment import DAY_US
 from gateway.steps.money.undecided import SYNC_AFTER_S
-from gateway.steps.ports import Transaction
+from gateway.steps.ports import PaymentProviders, Transaction
+from payments.adapter import FileExchange
+from payments.errors import ConfigError
 from payments.money import Money
 
 NOTICES_SHOWN = 20
+FILES_SHOWN_US = 30 * DAY_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,19 @@ def review(tx: Transaction) -> Iterator[Waiting]:
     for notice in tx.find(Notice, None, newest=NOTICES_SHOWN, state=NoticeState.SET_ASIDE):
         facts = (Fact(f"{len(notice.body)} bytes", notice.received_us),)
         yield Waiting("notice", notice.id, f"{notice.source} {notice.name}", notice.reason, facts)
+
+
+def files_set_aside(tx: Transaction, providers: PaymentProviders, now_us: int) -> Iterator[Waiting]:
+    """Yield what providers that are reached by files sent lately and nobody could read, or that is nothing of ours."""
+    for name in sorted({method.adapter for method in tx.every(PaymentMethod, None)}):
+        try:
+            provider = providers.open(name)
+        except ConfigError:  # `replenish doctor` says what is missing
+            continue
+        if isinstance(provider, FileExchange):
+            for one in provider.set_aside():
+                if one.at_us >= now_us - FILES_SHOWN_US:
+                    yield Waiting("file", one.name, name, one.reason, (Fact("taken in", one.at_us),))
 
 
 def _stands_still(order: Order) -> str:

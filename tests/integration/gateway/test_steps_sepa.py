@@ -26,6 +26,7 @@ from gateway.domain.replenishment import DAY_US
 from gateway.steps.acts.limits import Limits
 from gateway.steps.acts.pay_again import pay_again
 from gateway.steps.acts.wallet import link_account, set_limits
+from gateway.steps.money.review import files_set_aside
 from gateway.store.adapter_state import SqlKeyValueState
 from gateway.store.vault import Vault
 from payments.adapters.sepa import SepaAdapter
@@ -142,6 +143,16 @@ def test_no_table_shows_an_account_number(street: Street) -> None:
     assert len(stored) > 5
     assert not any(iban(7).encode() in bytes(value) for value in stored)
     assert not any(iban(7) in one.text for one in street.rig.rows(Message))
+
+
+def test_a_file_that_cannot_be_used_is_shown_to_the_operator_and_moves_nothing(street: Street) -> None:
+    (street.bank.inbox / "broken.xml").write_bytes(b"<Document><BkToCstmrStmt>")
+    street.live(2)
+    with street.rig.store.read() as tx:
+        (waiting,) = files_set_aside(tx, street.rig.providers, street.rig.clock.now)
+    assert (waiting.what, waiting.subject_id, waiting.household) == ("file", "broken.xml", "sepa")
+    assert "not whole XML" in waiting.why
+    assert street.rig.rows(JournalEntry, kind="capture") == []
 
 
 def test_whatever_dies_while_files_are_exchanged_the_debit_is_booked_once(street: Street) -> None:
