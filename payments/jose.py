@@ -1,30 +1,30 @@
-"""Signatures of open banking: JWS (RFC 7515) with PS256 and ES256 (RFC 7518) under keys of a JWK set (RFC 7517).
+"""Signatures of open banking by joserfc: JWS (RFC 7515) with PS256 and ES256 (RFC 7518), keys as JWK sets (RFC 7517).
 
-Enough for what this room needs and no more: to sign a token or a detached body with our key, and to verify a compact
-token by a key that its issuer publishes. It fails closed: an algorithm comes from the key, never from the token alone,
-`none` and every symmetric one are unknown here, an unknown critical header is refused (RFC 7515, 4.1.11).
+Narrower than the library, and closed: an algorithm comes from the key, never from the token alone, `none` and every
+symmetric one are unknown here, and a token with a critical header is refused (RFC 7515, 4.1.11), since none is known.
 """
 
-import base64
-import binascii
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from joserfc import jws
+from joserfc.errors import BadSignatureError, JoseError
+from joserfc.jwk import ECKey, RSAKey
+from joserfc.registry import HeaderParameter
 
 LEAST_RSA_BITS = 2048
 MOST_RSA_BITS = 8192
 MOST_KEYS = 20
-COORDINATE_BYTES = 32
-_SHA256 = hashes.SHA256()
-# RFC 7518, 3.5: the salt is as long as the hash.
-_PSS = padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=32)
-Claims = dict[str, Any]
+CURVE = "P-256"
+Claims: TypeAlias = dict[str, Any]
+Key: TypeAlias = RSAKey | ECKey
+"""A key of either kind, private to sign or public to verify."""
 
 
 class BadToken(Exception):
@@ -40,57 +40,42 @@ class SigningKey:
     """Our private key and the name under which the other side knows it."""
 
     kid: str
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+    key: Key
 
     @classmethod
     def from_pem(cls, kid: str, pem: str) -> "SigningKey":
         """Read an unencrypted PKCS#8 key: RSA of at least 2048 bits, or P-256. Raises BadToken."""
         try:
-            key = serialization.load_pem_private_key(pem.encode(), password=None)
+            raw = serialization.load_pem_private_key(pem.encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise BadToken("the signing key is no readable PEM without a password") from error
-        if isinstance(key, rsa.RSAPrivateKey) and LEAST_RSA_BITS <= key.key_size <= MOST_RSA_BITS:
-            return cls(kid, key)
-        if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
-            return cls(kid, key)
-        raise BadToken(f"the signing key must be RSA of at least {LEAST_RSA_BITS} bits, or P-256")
-
-    @property
-    def alg(self) -> str:
-        """The one algorithm that this key signs with."""
-        return "PS256" if isinstance(self.key, rsa.RSAPrivateKey) else "ES256"
-
-    def sign(self, message: bytes) -> bytes:
-        """The raw signature of the algorithm."""
-        if isinstance(self.key, rsa.RSAPrivateKey):
-            return self.key.sign(message, _PSS, _SHA256)
-        r, s = decode_dss_signature(self.key.sign(message, ec.ECDSA(_SHA256)))
-        return r.to_bytes(COORDINATE_BYTES, "big") + s.to_bytes(COORDINATE_BYTES, "big")
+        if isinstance(raw, rsa.RSAPrivateKey) and LEAST_RSA_BITS <= raw.key_size <= MOST_RSA_BITS:
+            return cls(kid, RSAKey.import_key(raw))
+        if isinstance(raw, ec.EllipticCurvePrivateKey) and isinstance(raw.curve, ec.SECP256R1):
+            return cls(kid, ECKey.import_key(raw))
+        raise BadToken(f"the signing key must be RSA of at least {LEAST_RSA_BITS} bits, or {CURVE}")
 
 
 def sign(claims: Mapping[str, object], key: SigningKey, *, typ: str = "JWT") -> str:
     """Return a compact token (RFC 7519)."""
-    header = _encode_json({"alg": key.alg, "kid": key.kid, "typ": typ})
-    signed = f"{header}.{_encode_json(claims)}"
-    return f"{signed}.{encode(key.sign(signed.encode()))}"
+    header = {"alg": _algorithm_of(key.key), "kid": key.kid, "typ": typ}
+    return jws.serialize_compact(header, _json(claims), key.key, registry=_registry(key.key))
 
 
 def sign_detached(body: bytes, key: SigningKey, critical: Mapping[str, object]) -> str:
     """Return `header..signature` over a body that travels beside it (RFC 7515, appendix F); `critical` must be read."""
-    fields = {"alg": key.alg, "kid": key.kid, "typ": "JOSE", "cty": "application/json", **critical}
-    header = _encode_json({**fields, "crit": sorted(critical)})
-    return f"{header}..{encode(key.sign(f'{header}.{encode(body)}'.encode()))}"
+    header = {"alg": _algorithm_of(key.key), "kid": key.kid, "typ": "JOSE", "cty": "application/json", **critical}
+    registry = _registry(key.key, critical)
+    signed = jws.serialize_compact(header | {"crit": sorted(critical)}, body, key.key, registry=registry)
+    return jws.detach_content(signed)
 
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
-
-
-def read_keys(document: bytes) -> dict[str, PublicKey]:
+def read_keys(document: bytes) -> dict[str, Key]:
     """Read a JWK set by kid; keys for anything but PS256 or ES256 signatures are left out. Raises BadToken."""
     found = _object(document).get("keys")
     if not isinstance(found, list) or len(found) > MOST_KEYS:
         raise BadToken("the key set cannot be read")
-    keys: dict[str, PublicKey] = {}
+    keys: dict[str, Key] = {}
     for one in found:
         if isinstance(one, dict) and isinstance(one.get("kid"), str) and one.get("use", "sig") == "sig":
             key = _public_key(one)
@@ -101,78 +86,75 @@ def read_keys(document: bytes) -> dict[str, PublicKey]:
 
 def kid_of(token: str) -> str:
     """Return which key a token says it is signed with; nothing of it is proven by that. Raises BadToken."""
-    header, _, _ = _split(token)
-    kid = _object(decode(header)).get("kid")
+    kid = _taken_apart(token).headers().get("kid")
     if not isinstance(kid, str) or not kid:
         raise BadToken("it does not name its key")
     return kid
 
 
-def verify(token: str, key: PublicKey) -> Claims:
+def verify(token: str, key: Key) -> Claims:
     """Return the claims of a compact token that this key signed; raises BadToken."""
-    header, payload, signature = _split(token)
-    fields = _object(decode(header))
-    if "crit" in fields:
+    parts = _taken_apart(token)
+    if "crit" in parts.headers():
         raise BadToken("it has a critical header that is not known here")
-    alg = "PS256" if isinstance(key, rsa.RSAPublicKey) else "ES256"
-    if fields.get("alg") != alg:
-        raise BadToken(f"its key signs {alg}, it says {str(fields.get('alg'))[:20]!r}")
-    _check(key, f"{header}.{payload}".encode(), decode(signature))
-    return _object(decode(payload))
+    alg, said = _algorithm_of(key), str(parts.headers().get("alg"))
+    if said != alg:
+        raise BadToken(f"its key signs {alg}, it says {said[:20]!r}")
+    try:
+        jws.deserialize_compact(token, key, registry=_registry(key))
+    except BadSignatureError as error:
+        raise BadToken("its signature is wrong") from error
+    except (JoseError, ValueError) as error:
+        raise BadToken(f"it cannot be verified: {error}") from error
+    return _object(parts.payload)
 
 
 def encode(data: bytes) -> str:
     """Base64url without padding (RFC 7515, 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def decode(text: str) -> bytes:
-    """Read base64url without padding; raises BadToken."""
-    try:
-        return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadToken("it is not base64url") from error
-
-
-def _check(key: PublicKey, message: bytes, signature: bytes) -> None:
-    try:
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, message, _PSS, _SHA256)
-            return
-        if len(signature) != 2 * COORDINATE_BYTES:
-            raise BadToken("its signature has a wrong length")
-        r, s = (int.from_bytes(half, "big") for half in (signature[:COORDINATE_BYTES], signature[COORDINATE_BYTES:]))
-        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(_SHA256))
-    except InvalidSignature as error:
-        raise BadToken("its signature is wrong") from error
-
-
-def _split(token: str) -> tuple[str, str, str]:
-    parts = token.split(".")
-    if len(parts) != 3 or not all(parts):
+def _taken_apart(token: str) -> jws.CompactSignature:
+    """Read the three parts of a compact token, none of which is proven."""
+    if token.count(".") != 2 or not all(token.split(".")):
         raise BadToken("it is no compact token")
-    return parts[0], parts[1], parts[2]
+    try:
+        return jws.extract_compact(token.encode())
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        raise BadToken("it is no compact token that can be read") from error
 
 
-def _public_key(jwk: Mapping[str, Any]) -> PublicKey | None:
+def _public_key(jwk: Mapping[str, Any]) -> Key | None:
+    """Return a key of a set where it signs as we verify, None where it does not. Raises BadToken."""
+    public = {name: value for name, value in jwk.items() if name in {"kty", "kid", "n", "e", "crv", "x", "y"}}
     try:
         if jwk.get("kty") == "RSA" and jwk.get("alg", "PS256") == "PS256":
-            numbers = rsa.RSAPublicNumbers(_number(jwk["e"]), _number(jwk["n"]))
-            key = numbers.public_key()
-            return key if LEAST_RSA_BITS <= key.key_size <= MOST_RSA_BITS else None
-        if jwk.get("kty") == "EC" and jwk.get("crv") == "P-256" and jwk.get("alg", "ES256") == "ES256":
-            return ec.EllipticCurvePublicNumbers(_number(jwk["x"]), _number(jwk["y"]), ec.SECP256R1()).public_key()
-    except (KeyError, ValueError, AttributeError) as error:
+            return RSAKey.import_key(public) if LEAST_RSA_BITS <= _bits(jwk["n"]) <= MOST_RSA_BITS else None
+        if jwk.get("kty") == "EC" and jwk.get("crv") == CURVE and jwk.get("alg", "ES256") == "ES256":
+            return ECKey.import_key(public)
+    except (JoseError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise BadToken("a key of the set cannot be read") from error
     return None
 
 
-def _number(text: str) -> int:
-    return int.from_bytes(decode(text), "big")
+def _bits(number: str) -> int:
+    """Return the size of a number as a JWK writes it."""
+    return int.from_bytes(urlsafe_b64decode(number + "=" * (-len(number) % 4)), "big").bit_length()
 
 
-def _encode_json(document: Mapping[str, object]) -> str:
-    return encode(json.dumps(document, separators=(",", ":")).encode())
+def _algorithm_of(key: Key) -> str:
+    """Return the one algorithm that a key signs with."""
+    return "PS256" if isinstance(key, RSAKey) else "ES256"
+
+
+def _registry(key: Key, critical: Mapping[str, object] | None = None) -> jws.JWSRegistry:
+    """Return what the library may do with this key: one algorithm, and the critical headers that are named."""
+    headers = {name: HeaderParameter(name, lambda _value: None) for name in critical or ()}
+    return jws.JWSRegistry(headers, algorithms=[_algorithm_of(key)], strict_check_header=False)
+
+
+def _json(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _object(document: bytes) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class EventReader:
         self._settings = settings
         self._url = context.settings.get("jwks_url", f"{settings.url}/jwks.json")
         self._lock = threading.Lock()
-        self._keys: dict[str, jose.PublicKey] = {}
+        self._keys: dict[str, jose.Key] = {}
         self._asked_us: int | None = None
 
     def read(self, body: bytes) -> tuple[str, tuple[Event, ...]]:
@@ -74,7 +74,7 @@ class EventReader:
         if not isinstance(notice_id, str) or not 1 <= len(notice_id) <= 200:
             raise NoticeRejected("it has no id")
 
-    def _key(self, kid: str) -> jose.PublicKey:
+    def _key(self, kid: str) -> jose.Key:
         with self._lock:
             now_us = self._context.now_us()
             is_due = self._asked_us is None or not 0 <= now_us - self._asked_us < KEYS_AGAIN_US
@@ -85,7 +85,7 @@ class EventReader:
                 raise NoticeRejected("it is signed with a key that the bank does not publish")
             return self._keys[kid]
 
-    def _fetch(self) -> dict[str, jose.PublicKey]:
+    def _fetch(self) -> dict[str, jose.Key]:
         headers = {"Accept": "application/json"}
         answer = self._context.http.request("GET", self._url, headers=headers, timeout_s=self._settings.timeout_s)
         if answer.status != 200:

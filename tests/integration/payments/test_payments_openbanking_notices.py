@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc import jws
+from joserfc.registry import HeaderParameter
 
 from payments import jose
 from payments.adapter import Captured, Notice
@@ -187,10 +189,11 @@ def test_what_is_no_token_is_refused(payer: Payer, body: bytes) -> None:
 def test_a_critical_header_that_nobody_knows_is_refused(
     payer: Payer, claims: dict[str, Any], bank_key: jose.SigningKey
 ) -> None:
-    header = jose.encode(json.dumps({"alg": "PS256", "kid": KID, "crit": ["exp"]}).encode())
-    signed = f"{header}.{jose.encode(json.dumps(claims).encode())}"
+    header = {"alg": "PS256", "kid": KID, "crit": ["exp"], "exp": 1}
+    known = jws.JWSRegistry({"exp": HeaderParameter("Expiry", "int")}, algorithms=["PS256"])
+    token = jws.serialize_compact(header, json.dumps(claims), bank_key.key, registry=known)
     with pytest.raises(NoticeRejected, match="critical"):
-        payer.adapter.parse_notice({}, f"{signed}.{jose.encode(bank_key.sign(signed.encode()))}".encode())
+        payer.adapter.parse_notice({}, token.encode())
 
 
 def test_the_banks_keys_are_asked_for_once_a_minute_however_many_strangers_sign(
