@@ -15,13 +15,16 @@ import threading
 import traceback
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from devices.clock import ClockFile, RealClock
 from devices.errors import BadClock
 from simulators.bank import own_token, wait_for_parent
-from simulators.vrp_bank_book import VrpBook
+from simulators.vrp_bank_book import VrpBook, add_client
 from simulators.vrp_bank_desk import VrpDesk
 from simulators.vrp_bank_http import VrpServer
-from simulators.vrp_bank_jose import BankKey
+from simulators.vrp_bank_jose import BankKey, public_jwk
 from simulators.vrp_bank_notices import VrpNoticeSender
 
 TICK_S = 0.2
@@ -43,6 +46,14 @@ class VrpBank:
             self._book.close()
             raise
         self._serving = threading.Thread(target=self._server.serve_forever, args=(LISTEN_S,))
+
+    def let_in(self, client_id: str, redirect_uri: str, key: Path) -> None:
+        """Register a client by the key it signs with; raises ValueError for a file that holds no RSA key."""
+        private = serialization.load_pem_private_key(key.read_bytes(), password=None)
+        if not isinstance(private, rsa.RSAPrivateKey):
+            raise ValueError(f"{key} holds no RSA key")  # noqa: TRY004 — what the file says is wrong, not who calls
+        with self._book.transaction() as db:
+            add_client(db, client_id, redirect_uri, {"keys": [public_jwk(private.public_key(), client_id)]})
 
     @property
     def port(self) -> int:
@@ -82,6 +93,12 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(name, lambda *_: stop.set())
     if options.exit_with_parent:
         threading.Thread(target=wait_for_parent, args=(stop,), daemon=True).start()
+    if options.client_key:
+        try:
+            bank.let_in(options.client_id, options.redirect_uri, options.client_key)
+        except (OSError, ValueError) as error:
+            sys.stderr.write(f"vrp-bank: the client's key cannot be read: {error}\n")
+            return 1
     bank.start()
     sys.stdout.write(json.dumps({"ready": True, "port": bank.port}) + "\n")
     sys.stdout.flush()
@@ -105,6 +122,13 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clock", type=Path, help="clock file of a demonstration; else real time")
     parser.add_argument("--token", help="opens /control and /book; else STATE/token, made at the first start")
     parser.add_argument("--notify", metavar="URL", help="where notices are sent")
+    parser.add_argument("--client-key", type=Path, metavar="PEM", help="let a client in that signs with this key")
+    parser.add_argument("--client-id", default="replenish", help="what that client is called, and its key")
+    parser.add_argument(
+        "--redirect-uri",
+        default="http://127.0.0.1:8000/money/returned/openbanking",
+        help="where customers of that client are sent back to",
+    )
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser.parse_args(argv)
 

@@ -4,6 +4,7 @@ Amounts are integer pence, instants UTC microseconds. Money is conserved: what c
 account has add up to what was deposited.
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -101,6 +102,15 @@ def open_account(db: sqlite3.Connection, token: str, label: str, balance_minor: 
         (token, number, label, balance_minor, balance_minor),
     )
     return one(db, "SELECT * FROM accounts WHERE token = ?", token) or {}
+
+
+def add_client(db: sqlite3.Connection, client_id: str, redirect_uri: str, jwks: dict[str, Any]) -> None:
+    """Let a client in, or change its keys and where its customers are sent back to."""
+    db.execute(
+        "INSERT INTO clients VALUES (?, ?, ?, 0)"
+        " ON CONFLICT (id) DO UPDATE SET redirect_uri = excluded.redirect_uri, jwks = excluded.jwks",
+        (client_id, redirect_uri, json.dumps(jwks)),
+    )
 
 
 def move(db: sqlite3.Connection, client: str, instruction: str, account: str, amount_minor: int, at_us: int) -> None:

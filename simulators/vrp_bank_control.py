@@ -1,10 +1,9 @@
 """The bank's own side: accounts, clients, what goes wrong next, what a customer does in the bank's app, the book."""
 
 import hmac
-import json
 
 from devices.clock import ClockFile, RealClock
-from simulators.vrp_bank_book import VrpBook, one, open_account, whole_book
+from simulators.vrp_bank_book import VrpBook, add_client, one, open_account, whole_book
 from simulators.vrp_bank_faults import parse_entry, write_script
 from simulators.vrp_bank_notices import REVOKED, VrpNoticeSender
 from simulators.vrp_bank_rules import set_consent
@@ -47,11 +46,7 @@ class VrpControl:
         """Let a client ask."""
         body = read(request, ClientBody)
         with self._book.transaction() as db:
-            db.execute(
-                "INSERT INTO clients VALUES (?, ?, ?, 0)"
-                " ON CONFLICT (id) DO UPDATE SET redirect_uri = excluded.redirect_uri, jwks = excluded.jwks",
-                (body.client_id, body.redirect_uri, json.dumps(body.jwks)),
-            )
+            add_client(db, body.client_id, body.redirect_uri, body.jwks)
         return Answer(200, {"client_id": body.client_id})
 
     def script(self, request: Request) -> Answer:
