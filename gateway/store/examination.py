@@ -13,13 +13,6 @@ from gateway.steps.ports import BookedSettlement, Finding, Moved
 AT_ONCE = 500
 FETCHED = 1_000
 
-# Each journal with what its legs sum to, what its debits are, and its currency (or its two outermost).
-_LEGS = """
-    SELECT household_id, journal_id, SUM(amount_minor) AS total_minor,
-        SUM(CASE WHEN amount_minor > 0 THEN amount_minor ELSE 0 END) AS debit_minor,
-        MIN(currency) AS currency, MAX(currency) AS other_currency
-    FROM posting WHERE 1 = 1 /*of household*/ GROUP BY household_id, journal_id
-"""
 # The journal of each capture and refund that took effect, where its money is ours.
 _BOOKED = """
     FROM operation AS one
@@ -30,6 +23,13 @@ _BOOKED = """
 """
 _REVERSED = _BOOKED.replace("journal.kind = one.kind", "journal.kind = 'reversal'")
 _TOOK_EFFECT = "one.kind IN ('capture', 'refund') AND one.state IN ('succeeded', 'reversed')"
+_LEGS_OF_ITS_JOURNAL = """
+    FROM operation AS one
+    JOIN journal ON journal.household_id = one.household_id AND journal.source_id = one.id AND journal.kind = one.kind
+    JOIN posting ON posting.household_id = journal.household_id AND posting.journal_id = journal.id
+"""
+_LEGS_OF_ITS_REVERSAL = _LEGS_OF_ITS_JOURNAL.replace("journal.kind = one.kind", "journal.kind = 'reversal'")
+_DEBITS = "SUM(CASE WHEN posting.amount_minor > 0 THEN posting.amount_minor ELSE 0 END)"
 _SUMS = """
     SELECT household_id, attempt_id,
         SUM(CASE WHEN kind = 'capture' THEN amount_minor ELSE 0 END) AS captured_minor,
@@ -63,11 +63,10 @@ STATEMENTS: dict[Cause, str] = {
         WHERE posting.currency <> account.currency /*of posting.household*/
         GROUP BY journal.household_id, journal.id, posting.currency, account.currency
         UNION ALL
-        SELECT one.household_id, journal.id, 0, 0, legs.currency, 'is for an operation in ' || one.currency
-        {_BOOKED}
-        JOIN ({_LEGS}) AS legs ON legs.household_id = journal.household_id AND legs.journal_id = journal.id
-        WHERE {_TOOK_EFFECT} AND legs.currency <> one.currency AND legs.currency = legs.other_currency
-            /*of one.household*/
+        SELECT one.household_id, journal.id, 0, 0, MIN(posting.currency), 'is for an operation in ' || one.currency
+        {_LEGS_OF_ITS_JOURNAL}
+        WHERE {_TOOK_EFFECT} /*of one.household*/ GROUP BY one.household_id, one.id, journal.id, one.currency
+        HAVING MIN(posting.currency) <> one.currency AND MIN(posting.currency) = MAX(posting.currency)
     """,
     Cause.JOURNAL_MISSING: f"""
         SELECT one.household_id, one.id, one.amount_minor, 0, one.currency, one.kind {_BOOKED}
@@ -98,15 +97,17 @@ STATEMENTS: dict[Cause, str] = {
             /*of journal.household*/
     """,
     Cause.AMOUNT_DIFFERS: f"""
-        SELECT one.household_id, one.id, one.amount_minor, legs.debit_minor, one.currency, one.kind {_BOOKED}
-        JOIN ({_LEGS}) AS legs ON legs.household_id = journal.household_id AND legs.journal_id = journal.id
-        WHERE {_TOOK_EFFECT} AND legs.total_minor = 0 AND legs.debit_minor <> one.amount_minor
-            AND legs.currency = one.currency AND legs.currency = legs.other_currency /*of one.household*/
+        SELECT one.household_id, one.id, one.amount_minor, {_DEBITS}, one.currency, one.kind
+        {_LEGS_OF_ITS_JOURNAL}
+        WHERE {_TOOK_EFFECT} /*of one.household*/ GROUP BY one.household_id, one.id, one.amount_minor, one.currency, one.kind
+        HAVING {_DEBITS} <> one.amount_minor AND SUM(posting.amount_minor) = 0
+            AND MIN(posting.currency) = one.currency AND MAX(posting.currency) = one.currency
         UNION ALL
-        SELECT one.household_id, one.id, one.amount_minor, legs.debit_minor, one.currency, 'reversal' {_REVERSED}
-        JOIN ({_LEGS}) AS legs ON legs.household_id = journal.household_id AND legs.journal_id = journal.id
-        WHERE one.state = 'reversed' AND legs.total_minor = 0 AND legs.debit_minor <> one.amount_minor
-            AND legs.currency = one.currency AND legs.currency = legs.other_currency /*of one.household*/
+        SELECT one.household_id, one.id, one.amount_minor, {_DEBITS}, one.currency, 'reversal'
+        {_LEGS_OF_ITS_REVERSAL}
+        WHERE one.state = 'reversed' /*of one.household*/ GROUP BY one.household_id, one.id, one.amount_minor, one.currency, one.kind
+        HAVING {_DEBITS} <> one.amount_minor AND SUM(posting.amount_minor) = 0
+            AND MIN(posting.currency) = one.currency AND MAX(posting.currency) = one.currency
     """,
     Cause.ACCOUNT_DIFFERS: f"""
         SELECT one.household_id, journal.id, 0, 0, one.currency, MIN(account.kind || ':' || account.owner) {_BOOKED}
@@ -133,10 +134,12 @@ STATEMENTS: dict[Cause, str] = {
         LEFT JOIN ({_SUMS}) AS sums ON sums.household_id = attempt.household_id AND sums.attempt_id = attempt.id
         LEFT JOIN (
             SELECT journal.household_id, COALESCE(one.attempt_id, journal.source_id) AS attempt_id,
-                SUM(CASE journal.kind WHEN 'hold' THEN legs.debit_minor ELSE -legs.debit_minor END) AS minor,
-                SUM(CASE WHEN legs.total_minor = 0 AND legs.currency = legs.other_currency THEN 0 ELSE 1 END) AS broken
+                SUM(CASE WHEN posting.amount_minor < 0 THEN 0 WHEN journal.kind = 'hold' THEN posting.amount_minor
+                    ELSE -posting.amount_minor END) AS minor,
+                CASE WHEN SUM(posting.amount_minor) = 0 AND MIN(posting.currency) = MAX(posting.currency) THEN 0
+                    ELSE 1 END AS broken
             FROM journal
-            JOIN ({_LEGS}) AS legs ON legs.household_id = journal.household_id AND legs.journal_id = journal.id
+            JOIN posting ON posting.household_id = journal.household_id AND posting.journal_id = journal.id
             LEFT JOIN operation AS one ON one.household_id = journal.household_id AND one.id = journal.source_id
             WHERE journal.kind IN ('hold', 'release') /*of journal.household*/
             GROUP BY journal.household_id, COALESCE(one.attempt_id, journal.source_id)
