@@ -39,6 +39,12 @@ class Ground:
         engine.dispose()
         return assemble(chosen)
 
+    def beside(self, name: str) -> "Ground":
+        """Return an empty ground in a folder of its own, for another installation."""
+        folder = self.directory / name
+        folder.mkdir()
+        return Ground(folder, self.bank)
+
     def move_clock(self, to_us: int) -> None:
         """Let it be this simulated instant."""
         write_clock(self._clock, ClockSetting(RealClock().wall_us(), to_us, 0))

@@ -47,6 +47,11 @@ PRICE_MINOR = 1_299
 FEE_MINOR = 500
 POSTED = 300
 SHOP_ID, ADAPTER = "bench-shop", "bench"
+WHAT = (
+    f"Journals of two postings are written, a commit each. {PAYMENTS:,} payments of {HOUSEHOLDS} households are "
+    "written with their journals and pay-outs; ledger, operations, pay-outs and the provider's open book (which "
+    "answers from memory) are compared once."
+)
 ACCOUNTS = (ledger.provider_clearing(ADAPTER), ledger.merchant_payable(SHOP_ID), ledger.BANK, ledger.FEES)
 PRICE = Money(PRICE_MINOR, "EUR")
 
@@ -124,13 +129,10 @@ def measure_ledger(ground: Ground) -> Figures:
         raise RuntimeError(f"{differences} differences in books that agree")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
-        "what_of_the_ledger": f"Journals of two postings are written, a commit each. Then {PAYMENTS:,} payments "
-        f"of {HOUSEHOLDS} households with their journals and pay-outs are written (not measured), and ledger, "
-        "operations, pay-outs and the provider's open book (which answers from memory) are compared once.",
         "postings_per_s": postings_per_s,
         "reconcile_100k_s": took_s,
         "reconcile_filled_s": filled_s,
-        "peak_mebibytes": peak / (2**20 if sys.platform == "darwin" else 2**10),
+        "reconcile_peak_mebibytes": peak / (2**20 if sys.platform == "darwin" else 2**10),
     }
 
 

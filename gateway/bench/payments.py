@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from gateway.assembly import Gateway, new_id
 from gateway.bench.ground import START_US, Figures, Ground
+from gateway.bench.ledger import WHAT, measure_ledger
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.household import Member
@@ -68,10 +69,12 @@ def measure_payments(ground: Ground) -> Figures:
             rounds = [_round(ground, gateway, customer) for _ in range(ROUNDS)]
         finally:
             gateway.close()
+    of_the_ledger = measure_ledger(ground.beside("ledger"))
     return {
         "what": f"{CYCLES} carts a round are held and captured at the sandbox bank (a process of its own) by the steps "
         f"authorize and capture, one worker, one after the other. The script makes the same two calls a cycle by the "
-        f"same adapter, and as many commits of one row. The median of {ROUNDS} rounds, in turns.",
+        f"same adapter, and as many commits of one row. The median of {ROUNDS} rounds, in turns. {WHAT}",
+        **of_the_ledger,
         "cycles_a_second": statistics.median(CYCLES / one.steps_s for one in rounds),
         "cycles_a_second_of_the_script": statistics.median(CYCLES / one.script_s for one in rounds),
         "part_of_the_script": statistics.median(one.script_s / one.steps_s for one in rounds),

@@ -99,13 +99,15 @@ STATEMENTS: dict[Cause, str] = {
     Cause.AMOUNT_DIFFERS: f"""
         SELECT one.household_id, one.id, one.amount_minor, {_DEBITS}, one.currency, one.kind
         {_LEGS_OF_ITS_JOURNAL}
-        WHERE {_TOOK_EFFECT} /*of one.household*/ GROUP BY one.household_id, one.id, one.amount_minor, one.currency, one.kind
+        WHERE {_TOOK_EFFECT} /*of one.household*/
+        GROUP BY one.household_id, one.id, one.amount_minor, one.currency, one.kind
         HAVING {_DEBITS} <> one.amount_minor AND SUM(posting.amount_minor) = 0
             AND MIN(posting.currency) = one.currency AND MAX(posting.currency) = one.currency
         UNION ALL
         SELECT one.household_id, one.id, one.amount_minor, {_DEBITS}, one.currency, 'reversal'
         {_LEGS_OF_ITS_REVERSAL}
-        WHERE one.state = 'reversed' /*of one.household*/ GROUP BY one.household_id, one.id, one.amount_minor, one.currency, one.kind
+        WHERE one.state = 'reversed' /*of one.household*/
+        GROUP BY one.household_id, one.id, one.amount_minor, one.currency, one.kind
         HAVING {_DEBITS} <> one.amount_minor AND SUM(posting.amount_minor) = 0
             AND MIN(posting.currency) = one.currency AND MAX(posting.currency) = one.currency
     """,

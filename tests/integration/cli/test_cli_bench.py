@@ -14,7 +14,13 @@ SMALL = {
     "intake": {"DEVICES": 2, "MESSAGES_A_ROUND": 70, "ROUNDS": 2, "FSYNC_S": 0.01},
     "river": {"DEVICES": 1, "DAYS": 2, "FORECAST_ROUNDS": 1},
     "claim": {"WAITING": (10, 30), "DUE": 10, "CLAIMS": 2, "FSYNC_S": 0.01},
-    "payments": {"CYCLES": 2, "ROUNDS": 1},
+    "payments": {
+        "CYCLES": 2,
+        "ROUNDS": 1,
+        "ledger.PAYMENTS": 400,
+        "ledger.HOUSEHOLDS": 2,
+        "ledger.POSTED": 3,
+    },
 }
 
 
@@ -42,7 +48,7 @@ def test_a_benchmark_prints_one_object_of_texts_and_figures(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for constant, value in SMALL[name].items():
-        monkeypatch.setattr(f"gateway.bench.{name}.{constant}", value)
+        monkeypatch.setattr(f"gateway.bench.{constant if '.' in constant else f'{name}.{constant}'}", value)
     (line,) = run(capsys, name, "--json").splitlines()
     found = json.loads(line)
     assert found["title"] == BENCHMARKS[name].title
