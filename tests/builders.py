@@ -53,6 +53,7 @@ from gateway.domain.stock import (
     Supply,
     Verdict,
 )
+from gateway.domain.withdrawal import Withdrawal, WithdrawalState
 from tests.fakes import START_US
 
 Entity = TypeVar("Entity")
@@ -474,6 +475,15 @@ DEFAULTS: dict[type[Any], dict[str, Any]] = {
         "shipped_us": START_US,
         "delivered_us": None,
     },
+    Withdrawal: {
+        "id": "withdrawal",
+        "order_id": "order",
+        "member_id": "ana",
+        "line_ids": ("order-line",),
+        "words": "Received.",
+        "state": WithdrawalState.DECLARED,
+        "at_us": START_US,
+    },
     MerchantAccount: {
         "id": "shop",
         "name": "Corner shop",
@@ -573,4 +583,5 @@ IN_ORDER: tuple[type[Any], ...] = (
     Order,
     OrderLine,
     Shipment,
+    Withdrawal,
 )

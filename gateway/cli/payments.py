@@ -12,6 +12,7 @@ from gateway.steps.acts import by_hand
 from gateway.steps.acts.by_hand import Verdict
 from gateway.steps.acts.give_back import give_back
 from gateway.steps.acts.pay_again import pay_again
+from gateway.steps.acts.withdraw import confirm_return
 from gateway.steps.cancel import ask_to_cancel
 from gateway.steps.money.review import files_set_aside, review
 from gateway.steps.ports import Transaction
@@ -109,6 +110,16 @@ def payments_refund(
         )
     total = Money(sum(one.amount_minor for one in written), known.currency)
     say(f"{total} of order {order} is being given back; the worker goes on.")
+
+
+@app.command("returned")
+def payments_returned(withdrawal: str, reason: Reason, data_dir: DataDir = None) -> None:
+    """Settle a withdrawal whose goods are back: what was debited for them is given back."""
+    why = _checked(reason)
+    with open_gateway(data_dir) as gateway, gateway.unit_of_work.begin() as tx:
+        now_us = gateway.clock.now_us()
+        _, written = confirm_return(tx, withdrawal, by=by_hand.OPERATOR, reason=why, now_us=now_us)
+    say(f"Withdrawal {withdrawal} is settled; {len(written)} refunds are on their way.")
 
 
 def _line(tx: Transaction, order: Order, line_id: str) -> OrderLine:

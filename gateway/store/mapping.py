@@ -19,6 +19,7 @@ from gateway.domain import (
     records,
     replenishment,
     stock,
+    withdrawal,
 )
 from gateway.store import tables
 
@@ -60,6 +61,7 @@ ROWS: dict[type, type[Any]] = {
     order.Order: tables.OrderRow,
     order.OrderLine: tables.OrderLineRow,
     order.Shipment: tables.ShipmentRow,
+    withdrawal.Withdrawal: tables.WithdrawalRow,
     records.MerchantAccount: tables.MerchantRow,
     records.Notice: tables.NoticeRow,
     records.Pruned: tables.PrunedRow,

@@ -8,6 +8,7 @@ from gateway.domain.order import OPEN_ORDER_STATES, Order, OrderState
 from gateway.domain.payment import Attempt, Mandate, MandateState, Operation, OperationState, PaymentMethod
 from gateway.domain.records import Act, MerchantAccount, Notice, NoticeState
 from gateway.domain.replenishment import DAY_US
+from gateway.domain.withdrawal import Withdrawal, WithdrawalState
 from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.ports import PaymentProviders, Transaction
 from payments.adapter import FileExchange
@@ -54,6 +55,12 @@ def review(tx: Transaction) -> Iterator[Waiting]:
                 Fact(f"account {method.label} by {method.adapter}, reference {mandate.id}", mandate.valid_from_us),
             )
             yield Waiting("permission", mandate.id, _household(tx, mandate.household_id), why, facts)
+    for withdrawal in tx.every(Withdrawal, None, state=WithdrawalState.DECLARED):
+        order = tx.get(Order, withdrawal.household_id, withdrawal.order_id)
+        if order.cancel_asked_us is None or order.state is not OrderState.PLACED:  # else the shop has yet to answer
+            facts = (Fact(withdrawal.words, withdrawal.at_us), *_of_order(tx, order))
+            why = "withdrawn from: settle it with `payments returned` once the goods are back"
+            yield Waiting("withdrawal", withdrawal.id, _household(tx, order.household_id), why, facts)
     for notice in tx.find(Notice, None, newest=NOTICES_SHOWN, state=NoticeState.SET_ASIDE):
         facts = (Fact(f"{len(notice.body)} bytes", notice.received_us),)
         yield Waiting("notice", notice.id, f"{notice.source} {notice.name}", notice.reason, facts)

@@ -8,7 +8,7 @@ ever read back whole is JSON.
 from gateway.store.tables.access import ApiTokenRow, OperatorRow, SessionRow, SignInLinkRow
 from gateway.store.tables.cart import ApprovalRow, CartRow, LineRow
 from gateway.store.tables.household import HouseholdRow, MemberRow
-from gateway.store.tables.order import OrderLineRow, OrderRow, ShipmentRow
+from gateway.store.tables.order import OrderLineRow, OrderRow, ShipmentRow, WithdrawalRow
 from gateway.store.tables.payment import (
     AccountRow,
     AttemptRow,
@@ -90,5 +90,6 @@ __all__ = [
     "SignInLinkRow",
     "SlotRow",
     "SupplyRow",
+    "WithdrawalRow",
     "WorkRow",
 ]

@@ -1,9 +1,11 @@
 """Orders at merchants and their shipments."""
 
+from typing import Any
+
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field
 
-from gateway.store.tables.columns import Owned, big, maybe_big, of
+from gateway.store.tables.columns import Owned, big, json, maybe_big, of
 
 
 class OrderRow(Owned, table=True):
@@ -82,3 +84,19 @@ class ShipmentRow(Owned, table=True):
     announced_minor: int = Field(default=0, sa_type=BigInteger)
     announced_for: str = ""
     debit_from_us: int | None = maybe_big()
+
+
+class WithdrawalRow(Owned, table=True):
+    __tablename__ = "withdrawal"
+    __table_args__ = (
+        of("purchase_order", "order_id"),
+        of("member", "member_id"),
+        Index("withdrawal_by_order", "household_id", "order_id"),
+    )
+    order_id: str
+    member_id: str
+    line_ids: Any = json()
+    words: str
+    state: str
+    at_us: int = big()
+    settled_us: int | None = maybe_big()

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Security
 
-from gateway.web.api import accounts, carts, docs, export, household, money
+from gateway.web.api import accounts, carts, docs, export, household, money, withdrawals
 from gateway.web.identity import bearer
 
 DESCRIPTION = """One household, as its member's token sees it. Instants are ISO 8601 in UTC, amounts integer minor units
@@ -22,7 +22,7 @@ TAGS = [
 ]
 
 router = APIRouter()
-for part in (household.router, export.router, carts.router, money.router, accounts.router):
+for part in (household.router, export.router, carts.router, money.router, accounts.router, withdrawals.router):
     router.include_router(part, prefix="/api/v1", dependencies=[Security(bearer)])
 router.include_router(docs.router, prefix="/api", include_in_schema=False)
 

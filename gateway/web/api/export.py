@@ -40,6 +40,7 @@ from gateway.domain.stock import (
     Slot,
     Supply,
 )
+from gateway.domain.withdrawal import Withdrawal
 from gateway.steps.ports import Transaction
 from gateway.web.api.schemas.common import answers
 from gateway.web.api.schemas.examples import EXPORT_EXAMPLE
@@ -87,6 +88,7 @@ ENTITIES: dict[str, type[Any]] = {
     "orders": Order,
     "order_lines": OrderLine,
     "shipments": Shipment,
+    "withdrawals": Withdrawal,
     "notices": Notice,
     "messages": Message,
     "acts": Act,

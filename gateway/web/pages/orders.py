@@ -4,13 +4,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 
+from gateway.domain.cart import MAX_LINES
+from gateway.domain.errors import NotFound
 from gateway.domain.payment import AttemptState, MethodState, PaymentMethod
+from gateway.domain.withdrawal import Withdrawal
 from gateway.steps.acts.confirm import payment_confirmed
 from gateway.steps.acts.pay_again import pay_order_again
+from gateway.steps.acts.withdraw import withdraw
 from gateway.steps.cancel import cancel_order
+from gateway.web.pages.forms import shown_on
 from gateway.web.pages.versions import household_version
 from gateway.web.pages.visit import Visit, Visiting, back
 from gateway.web.views import order_view, orders_view, payment_chain, step_up_of, waiting_carts
+from gateway.web.views.withdrawal import withdrawal_view
 
 router = APIRouter()
 
@@ -41,6 +47,7 @@ def order_page(visiting: Visiting, order_id: str) -> Response:
         lambda tx: {
             "order": (order := order_view(tx, household_id, order_id, now_us=now_us, wall_us=wall_us)),
             "step_up": step_up_of(tx, household_id, order.attempt_id),
+            "withdrawal": withdrawal_view(tx, household_id, order_id, now_us=now_us),
             "methods": tx.find(PaymentMethod, household_id, state=MethodState.ACTIVE),
             "version": household_version(tx, household_id),
         },
@@ -59,6 +66,41 @@ def cancel(visiting: Visiting, order_id: str) -> Response:
     """Ask the shop to call the order off."""
     visiting.change(lambda tx: cancel_order(tx, visiting.member, order_id, now_us=visiting.now_us))
     return back(f"/orders/{order_id}", "cancel-asked")
+
+
+@router.get("/orders/{order_id}/withdraw")
+def withdraw_page(visiting: Visiting, order_id: str) -> Response:
+    """The step that confirms a withdrawal: which lines, and what follows."""
+    household_id, now_us, wall_us = visiting.household_id, visiting.now_us, visiting.wall_us
+    return visiting.show(
+        "withdraw.html",
+        "orders",
+        lambda tx: {
+            "order": order_view(tx, household_id, order_id, now_us=now_us, wall_us=wall_us),
+            "withdrawal": withdrawal_view(tx, household_id, order_id, now_us=now_us),
+        },
+    )
+
+
+@router.post("/orders/{order_id}/withdraw")
+@shown_on(withdraw_page)
+def withdraw_from(
+    visiting: Visiting, order_id: str, lines: Annotated[list[str] | None, Form(max_length=MAX_LINES)] = None
+) -> Response:
+    """Withdraw from the contract for these lines."""
+    visiting.change(lambda tx: withdraw(tx, visiting.member, order_id, tuple(lines or ()), now_us=visiting.now_us))
+    return back(f"/orders/{order_id}", "withdrawn", "withdrawal")
+
+
+@router.get("/orders/{order_id}/withdrawals/{withdrawal_id}.txt")
+def acknowledgement(visiting: Visiting, order_id: str, withdrawal_id: str) -> Response:
+    """The acknowledgement of a withdrawal, to keep."""
+    with visiting.web.unit_of_work.read() as tx:
+        withdrawal = tx.get(Withdrawal, visiting.household_id, withdrawal_id)
+    if withdrawal.order_id != order_id:
+        raise NotFound("withdrawal", withdrawal_id)
+    headers = {"Content-Disposition": 'attachment; filename="withdrawal.txt"', "Cache-Control": "no-store"}
+    return Response(f"{withdrawal.words}\n", media_type="text/plain; charset=utf-8", headers=headers)
 
 
 @router.get("/payments/{attempt_id}")

@@ -52,6 +52,7 @@ DONE = {
     "topped-up": "The top-up is on its way; the balance follows.",
     "unfrozen": "The freeze is lifted; what waited goes on.",
     "unnamed": "It is paid by the accounts in their order again.",
+    "withdrawn": "You have withdrawn from the contract. The acknowledgement stands below, with its time.",
     "unlinked": "The account is unlinked.",
 }
 """What a page says after an act, by the word in its address: no address can make a page say anything else."""
