@@ -90,6 +90,7 @@ def test_parcels_that_ship_together_are_billed_one_after_the_other(with_cart: Op
     settled(rig, total)
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)  # the other stories run on both
 @pytest.mark.parametrize("kind", ["authorize", "capture"])
 @pytest.mark.parametrize("faults", [["not_sent"], ["lost"], ["silent"], ["delayed"], ["500", "lost", "silent"]])
 def test_whatever_goes_wrong_every_parcel_is_billed_once(with_cart: OpenRig, kind: str, faults: list[Fault]) -> None:
@@ -121,6 +122,7 @@ def crash_between_two_parcels(with_cart: OpenRig, at: int) -> tuple[bool, str]:
     return crashed, rig.bomb.where
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)  # the other stories run on both
 @pytest.mark.parametrize("at", [3, 7, 10, 13])
 def test_a_crash_between_two_parcels_bills_each_once(with_cart: OpenRig, at: int) -> None:
     assert crash_between_two_parcels(with_cart, at)[0]
