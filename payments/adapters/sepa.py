@@ -8,7 +8,7 @@ Settings: `creditor_name`, `creditor_id`, `creditor_iban`, `outbox_dir`, `inbox_
 where the mandate agrees to it), `cut_off` (11:00, Europe/Berlin), `message_prefix` (RPL), `place`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 
 from msgspec.structs import replace
@@ -68,6 +68,7 @@ from payments.adapters.sepa_collection import Collection
 from payments.adapters.sepa_desk import Desk, open_folder
 from payments.adapters.sepa_inbox import Inbox, set_aside, settlements_since
 from payments.adapters.sepa_reasons import reason_of
+from payments.adapters.sepa_rules import inactive, positive, promise, said, taking
 from payments.adapters.sepa_settings import read_settings
 from payments.context import AdapterContext
 from payments.errors import NOTHING_HELD, InvalidRequest, NoticeRejected
@@ -115,7 +116,7 @@ class SepaAdapter:
 
     def setup_mandate(self, request: SetupMandate) -> SetupMandateOutcome:
         """Write a mandate as signed now; its reference is the request's, short enough for every bank."""
-        limit = _positive(request.per_order_limit)
+        limit = positive(request.per_order_limit)
         account = read_account(request.method_token)
         if request.expires_at_us is not None and request.expires_at_us <= self._context.now_us():
             raise InvalidRequest("expired", "a mandate that has ended cannot begin")
@@ -141,13 +142,13 @@ class SepaAdapter:
         """End a mandate here, where it is kept; what waits for a file is not sent any more."""
         self._mandate(request.mandate_ref)
         self._book.claim(request.key, request)
-        self._book.change(f"mandate/{request.mandate_ref}", MandateDocument, _inactive)
+        self._book.change(f"mandate/{request.mandate_ref}", MandateDocument, inactive)
         done = Done(OperationKind.REVOKE_MANDATE, request.mandate_ref)
         return MandateRevoked(self._book.write_once(f"operation/{request.reference}", done).ref)
 
     def authorize(self, request: Authorize) -> AuthorizeOutcome:
         """Check the mandate and remember the amount; the bank is not asked."""
-        amount = _positive(request.amount)
+        amount = positive(request.amount)
         mandate = self._mandate(request.mandate_ref)
         if mandate.token != request.method_token:
             raise InvalidRequest("wrong_account", "the mandate is for another account")
@@ -164,13 +165,13 @@ class SepaAdapter:
 
     def capture(self, request: Capture) -> CaptureOutcome:
         """Let a debit wait for the day's file."""
-        amount = _positive(request.amount)
+        amount = positive(request.amount)
         hold = self._hold(request.authorization_ref)
         self._book.claim(request.key, request)
         end_to_end_id = short_id(request.reference)
         if self._book.payment(end_to_end_id) is None:
             hold = self._book.change(
-                f"hold/{request.authorization_ref}", HoldDocument, _taking(end_to_end_id, amount.amount_minor)
+                f"hold/{request.authorization_ref}", HoldDocument, taking(end_to_end_id, amount.amount_minor)
             )
         debit = Payment(
             request.reference, end_to_end_id, DEBIT, amount.amount_minor, hold.mandate, request.authorization_ref
@@ -202,7 +203,7 @@ class SepaAdapter:
 
     def refund(self, request: Refund) -> RefundOutcome:
         """Let a credit transfer to the debited account wait for the day's file."""
-        amount = _positive(request.amount)
+        amount = positive(request.amount)
         debit = self._book.payment(request.capture_ref)
         if debit is None or debit.kind != DEBIT:
             raise InvalidRequest("no_such_capture", f"nothing was debited as {request.capture_ref}")
@@ -211,8 +212,8 @@ class SepaAdapter:
         if self._book.payment(end_to_end_id) is None:
             if debit.state != "booked":
                 raise InvalidRequest("not_booked", f"there is nothing to give back of a debit that is {debit.state}")
-            promise = _promise(end_to_end_id, amount.amount_minor, debit.amount_minor)
-            self._book.change(f"refunds/{debit.end_to_end_id}", Promised, promise)
+            rule = promise(end_to_end_id, amount.amount_minor, debit.amount_minor)
+            self._book.change(f"refunds/{debit.end_to_end_id}", Promised, rule)
         back = Payment(
             request.reference, end_to_end_id, REFUND, amount.amount_minor, debit.mandate, debit.end_to_end_id
         )
@@ -230,7 +231,7 @@ class SepaAdapter:
                 return Unknown(f"{request.reference} is a {payment.kind}, asked was {request.kind}")
             return self._started(payment)
         done = self._book.read(f"operation/{request.reference}", Done)
-        return NotFound() if done is None else _said(done, request.kind)
+        return NotFound() if done is None else said(done, request.kind)
 
     def list_settlements(self, since_us: int) -> tuple[Settlement, ...]:
         """What camt.053 statements booked of ours, each when it came to us."""
@@ -321,58 +322,3 @@ class SepaAdapter:
 
     def _today(self) -> date:
         return local(self._context.now_us()).date()
-
-
-def _said(done: Done, kind: OperationKind) -> SyncOutcome:
-    """Return the answer that was given to an operation that moves nothing."""
-    if done.kind != kind:
-        return Unknown(f"{done.ref} is {done.kind}, asked was {kind}")
-    if done.code:
-        return Declined(DeclineKind.MANDATE, done.code, done.message)
-    amount = Money(done.amount_minor, "EUR")
-    match kind:
-        case OperationKind.SETUP_MANDATE:
-            return MandateActive(done.ref)
-        case OperationKind.REVOKE_MANDATE:
-            return MandateRevoked(done.ref)
-        case OperationKind.AUTHORIZE:
-            return Authorized(done.ref, amount)
-        case _:
-            return Voided(done.ref, amount)
-
-
-def _inactive(there: MandateDocument | None) -> MandateDocument:
-    assert there is not None, "only a mandate that is there is revoked"
-    return replace(there, active=False)
-
-
-def _taking(end_to_end_id: str, minor: int) -> Callable[[HoldDocument | None], HoldDocument]:
-    def rule(there: HoldDocument | None) -> HoldDocument:
-        assert there is not None, "the hold was read before"
-        if end_to_end_id in there.taken:
-            return there
-        if minor > there.left_minor:
-            raise InvalidRequest("over_capture", "that is more than is left of what was authorized")
-        return replace(there, taken=there.taken | {end_to_end_id: minor})
-
-    return rule
-
-
-def _promise(end_to_end_id: str, minor: int, debited_minor: int) -> Callable[[Promised | None], Promised]:
-    def rule(there: Promised | None) -> Promised:
-        promised = there.promised if there is not None else {}
-        if end_to_end_id in promised:
-            return Promised(promised)
-        if sum(promised.values()) + minor > debited_minor:
-            raise InvalidRequest("over_refund", "that is more than can still be given back")
-        return Promised(promised | {end_to_end_id: minor})
-
-    return rule
-
-
-def _positive(amount: Money) -> Money:
-    if amount.currency != "EUR":
-        raise InvalidRequest("currency_mismatch", f"direct debits are in EUR, not {amount.currency}")
-    if amount.amount_minor <= 0:
-        raise InvalidRequest("invalid_amount", f"{amount} is not an amount to move")
-    return amount

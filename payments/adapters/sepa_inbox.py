@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from payments.adapter import OperationKind, SetAside, Settlement, SettlementLine
-from payments.adapters.sepa_book import Aside, Counter, HoldDocument, MandateDocument, Paid, Payment, Sent, SepaBook
+from payments.adapters.sepa_book import (
+    Aside,
+    Counter,
+    HoldDocument,
+    MandateDocument,
+    Paid,
+    Payment,
+    Promised,
+    Sent,
+    SepaBook,
+)
 from payments.adapters.sepa_statements import BankFile, Booked, Rejected
 from payments.money import Money
 
@@ -61,6 +71,8 @@ class Inbox:
             self.book.change(
                 f"mandate/{payment.mandate}", MandateDocument, lambda mandate: _not_first(mandate, end_to_end_id)
             )
+        else:
+            self.book.change(f"refunds/{payment.parent}", Promised, lambda there: _not_promised(there, end_to_end_id))
         self.book.tell(payment.reference)
 
     def _booked(self, booking: Booked, name: str) -> Payment | None:
@@ -131,6 +143,11 @@ def _after(payment: Payment, booking: Booked) -> Payment:
 def _without(hold: HoldDocument | None, end_to_end_id: str) -> HoldDocument:
     assert hold is not None, "a debit takes of a hold"
     return replace(hold, taken={one: minor for one, minor in hold.taken.items() if one != end_to_end_id})
+
+
+def _not_promised(there: Promised | None, end_to_end_id: str) -> Promised:
+    promised = there.promised if there is not None else {}
+    return Promised({one: minor for one, minor in promised.items() if one != end_to_end_id})
 
 
 def _not_first(mandate: MandateDocument | None, end_to_end_id: str) -> MandateDocument:

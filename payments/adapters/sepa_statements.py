@@ -5,9 +5,10 @@ limited, its control sums must be right and every IBAN in it must be one. The na
 does not matter, for the elements read here are the same in all of them.
 """
 
+import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import ElementTree, EntitiesForbidden
@@ -21,6 +22,7 @@ MAX_BYTES = 10_000_000
 MAX_DEPTH = 40
 MAX_ELEMENTS = 500_000
 MAX_TEXT = 140
+MAX_NAME = 100
 ROOTS = {"CstmrPmtStsRpt": "pain.002", "BkToCstmrStmt": "camt.053", "BkToCstmrDbtCdtNtfctn": "camt.054"}
 BOOKED = "BOOK"
 REJECTED = "RJCT"
@@ -85,8 +87,13 @@ def read_bank_file(body: bytes) -> BankFile:
         return BankFile(kind, "", tuple(_rejections(report)), ())
     statements = [child for child in report if _name(child) in {"Stmt", "Ntfctn"}]
     booked = tuple(booking for statement in statements for booking in _bookings(statement))
-    names = "+".join(_said(statement, "Id") for statement in statements) if kind == "camt.053" else ""
-    return BankFile(kind, names[:100], (), booked)
+    return BankFile(kind, _statement_name(statements) if kind == "camt.053" else "", (), booked)
+
+
+def _statement_name(statements: list[Element]) -> str:
+    """Return a name of its own for the statements of a file: banks begin their numbers anew, so the day is in it."""
+    name = "+".join(f"{_said(one, 'Id')}@{_said(one, 'CreDtTm')[:10]}" for one in statements)
+    return name if len(name) <= MAX_NAME else hashlib.sha256(name.encode()).hexdigest()
 
 
 def _parsed(body: bytes) -> Element:
@@ -141,9 +148,12 @@ def _bookings(statement: Element) -> Iterator[Booked]:
         batch = _first(entry, "Btch")
         if batch is not None and _said(batch, "NbOfTxs") not in {"", str(len(bookings))}:
             raise UnreadableFile(f"a batch of {_said(batch, 'NbOfTxs')} payments has {len(bookings)}")
-        summed = sum(one.amount.amount_minor - one.charge.amount_minor for one in bookings)
-        if summed != total:
+        summed = sum(one.amount.amount_minor for one in bookings)
+        charged = sum(one.charge.amount_minor for one in bookings)
+        if summed - charged != total != summed:
             raise UnreadableFile(f"an entry of {Money(total, 'EUR')} has payments of {Money(summed, 'EUR')}")
+        if summed == total:  # what the bank takes for it has an entry of its own
+            bookings = [replace(one, charge=Money.zero("EUR")) for one in bookings]
         yield from bookings
     _check_summary(statement)
 
@@ -167,7 +177,11 @@ def _booking(detail: Element, entry_sign: int, whole_entry: int | None) -> Booke
     charges = sum(_amount(one, "Amt") for one in _all(detail, "Rcrd")) or sum(
         _amount(one, "Amt") for one in _all(detail, "Chrgs") if _first(one, "Rcrd") is None
     )
-    if _first(detail, "TxAmt") is not None:
+    instructed = _first(detail, "InstdAmt")
+    told = None if instructed is None else _first(instructed, "Amt")
+    if told is not None and told.get("Ccy") == "EUR":  # of a return: what was debited, without what the bank takes
+        amount = _minor(_text(told)) * sign
+    elif _first(detail, "TxAmt") is not None:
         amount = _amount(detail, "TxAmt") * sign
     elif (own_amount := _first(detail, "Amt", only_child=True)) is not None:
         amount = _minor(_text(own_amount)) * sign

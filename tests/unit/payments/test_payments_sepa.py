@@ -276,6 +276,42 @@ def test_a_refund_is_one_credit_transfer_to_the_account_that_was_debited(world: 
     assert world.bank.balance_minor() == 1_234 - 500
 
 
+def test_a_refund_that_the_bank_refuses_may_be_asked_for_anew(world: SepaWorld) -> None:
+    debit(world, "d-1")
+    world.live(4)
+    world.bank.script[iban(1)] = {"reject": "AC04", "first": True}
+    assert isinstance(world.adapter.refund(Refund("r-1", "r-1", euros(1_234), "d1")), Pending)
+    world.live(3)
+    assert isinstance(outcome(world, "r-1", OperationKind.REFUND), Declined)
+    assert isinstance(world.adapter.refund(Refund("r-2", "r-2", euros(1_234), "d1")), Pending)
+    world.live(5)
+    assert outcome(world, "r-2", OperationKind.REFUND) == Refunded("r2", euros(1_234))
+    assert world.bank.balance_minor() == 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "told", "charge"),
+    [
+        ("15.34", "<InstdAmt>{a}</InstdAmt><TxAmt>{b}</TxAmt>", 300),
+        ("15.34", "<TxAmt>{a}</TxAmt>", 300),
+        ("12.34", "<TxAmt>{a}</TxAmt>", 0),
+    ],
+)
+def test_what_the_bank_takes_for_a_return_is_told_apart_from_it(entry: str, told: str, charge: int) -> None:
+    amounts = told.format(a='<Amt Ccy="EUR">12.34</Amt>', b='<Amt Ccy="EUR">15.34</Amt>')
+    body = (
+        "<Document><BkToCstmrStmt><Stmt><Id>7</Id><CreDtTm>2027-01-08T18:00:00</CreDtTm>"
+        f'<Ntry><Amt Ccy="EUR">{entry}</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts>BOOK</Sts><NtryDtls><TxDtls>'
+        f"<Refs><EndToEndId>d1</EndToEndId></Refs><AmtDtls>{amounts}</AmtDtls>"
+        '<Chrgs><Amt Ccy="EUR">3.00</Amt></Chrgs><RtrInf><Rsn><Cd>MD06</Cd></Rsn></RtrInf></TxDtls></NtryDtls></Ntry>'
+        "</Stmt></BkToCstmrStmt></Document>"
+    )
+    file = read_bank_file(body.encode())
+    assert file.statement == "7@2027-01-08"
+    (booked,) = file.booked
+    assert (booked.amount, booked.charge, booked.return_code) == (euros(-1_234), euros(charge), "MD06")
+
+
 def test_nothing_is_known_of_what_was_never_asked(world: SepaWorld) -> None:
     assert outcome(world, "never") == NotFound()
 
