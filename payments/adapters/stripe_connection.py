@@ -5,6 +5,7 @@ version of the API. Everything it raises is one of our errors when it leaves thi
 or account, which is `CardError` and for the adapter to read.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -76,6 +77,8 @@ def connect(context: AdapterContext) -> stripe.StripeClient:
         raise ConfigError("the stripe adapter's setting timeout_s is a number of seconds") from error
     # The SDK keeps these for the whole process; it writes a file and names the machine unless they say otherwise.
     stripe.enable_telemetry = False
+    # At its most talkative it logs whole answers, and with them secrets that would let a stranger confirm a payment.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
     return stripe.StripeClient(
         context.secret("api_key"),
         stripe_version=API_VERSION,

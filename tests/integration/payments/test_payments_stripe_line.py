@@ -1,6 +1,7 @@
 """Stripe over a line that breaks: what is not known is Unknown, looked up, and takes effect once."""
 
 import json
+import logging
 from collections.abc import Iterator
 
 import httpx
@@ -277,6 +278,15 @@ def test_a_notice_that_is_forged_old_cut_or_too_large_is_refused(ana: Customer) 
             ana.adapter.parse_notice(*wrong)
     with pytest.raises(NoticeRejected, match="too large"):
         ana.adapter.parse_notice(headers, body * 10_000)
+
+
+def test_no_secret_is_logged_however_talkative_the_logs_are(ana: Customer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    ana.capture("capture", ana.hold())
+    ana.authorize("declined", 10_001)
+    said = caplog.text
+    for secret in ("sk_test", "whsec", "_secret_", "Bearer"):
+        assert secret not in said
 
 
 def test_no_number_of_a_card_or_account_ever_passes_the_gateway(ana: Customer, line: httpx.Client) -> None:
