@@ -20,6 +20,14 @@ def _plain_tracebacks() -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the long run what takes long on PostgreSQL only; the same stories run on SQLite each time."""
+    for item in items:
+        if item.get_closest_marker("long_on_postgresql") and "postgresql" in item.callspec.params.values():  # type: ignore[attr-defined]  # a parametrised function has one
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresDatabases]:
     """Databases on a PostgreSQL server of this process, started when the first is asked for: it takes a second."""

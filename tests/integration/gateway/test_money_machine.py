@@ -34,7 +34,7 @@ from tests.rig import Crash, Rig
 
 PACKS = 4
 # The stories are the same, and a statement takes longer on a server.
-EXAMPLES = {"sqlite": 60, "postgresql": 20}
+EXAMPLES = {"sqlite": 60, "postgresql": 12}
 BANK_FAULTS = st.sampled_from(
     ["not_sent", "lost", "500", "silent", "decline", "decline_hard", "invalid", "pending", "step_up", "delayed"]
 )

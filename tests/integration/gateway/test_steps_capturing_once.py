@@ -129,6 +129,7 @@ def test_a_crash_between_two_parcels_bills_each_once(with_cart: OpenRig, at: int
 
 
 @pytest.mark.long
+@pytest.mark.long_on_postgresql
 def test_a_crash_anywhere_between_two_parcels_bills_each_once(with_cart: OpenRig) -> None:
     places: set[str] = set()
     for at in range(1, 60):

@@ -248,6 +248,7 @@ def test_whatever_goes_wrong_while_it_is_paid_by_another_account_it_is_debited_o
     assert rig.bank.held_minor == 0
 
 
+@pytest.mark.long_on_postgresql
 def test_a_crash_anywhere_while_it_is_paid_by_another_account_debits_once(with_order: OpenRig) -> None:
     places: set[str] = set()
     for at in range(1, 60):

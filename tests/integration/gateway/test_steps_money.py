@@ -584,6 +584,7 @@ def whole_story_of_money(rig: Rig) -> None:
     rig.pass_days(0.2)
 
 
+@pytest.mark.long_on_postgresql
 def test_a_crash_anywhere_is_made_good_from_the_rows_with_one_effect_each(open_rig: OpenRig) -> None:
     places = 0
     where_it_died: set[str] = set()

@@ -180,6 +180,7 @@ def test_a_day_with_more_refunds_than_sales_pays_no_merchant(open_rig: OpenRig) 
     assert book(rig, "ana") == {"bank": -105, "fees": 5, "merchant_payable:shop": 100}
 
 
+@pytest.mark.long_on_postgresql
 def test_a_full_page_of_pay_outs_is_followed_by_the_next(open_rig: OpenRig) -> None:
     rig = open_with_captures(open_rig, ana=tuple([10] * 250))
     rig.bank.settlements = [
