@@ -10,7 +10,20 @@ from sqlalchemy.exc import DatabaseError
 
 from devices.errors import DeviceError
 from gateway.assembly import NoBrokerSecret, NotInitialised, NotWritable
-from gateway.cli import bench, demo, keys, ledger, merchant, operate, payments, people, quarantine, reconcile, simulate
+from gateway.cli import (
+    bench,
+    demo,
+    keys,
+    ledger,
+    merchant,
+    operate,
+    payments,
+    people,
+    quarantine,
+    reconcile,
+    simulate,
+    trace,
+)
 from gateway.cli.terminal import CommandFailed, say_error
 from gateway.config import Settings
 from gateway.domain.errors import DomainError
@@ -48,6 +61,7 @@ demo.register(app)
 simulate.register(app)
 bench.register(app)
 reconcile.register(app)
+trace.register(app)
 app.add_typer(people.household, name="household")
 app.add_typer(people.member, name="member")
 app.add_typer(people.device, name="device")

@@ -258,6 +258,17 @@ def test_a_provider_that_cannot_be_asked_is_one_sentence(with_bank: Replenish, b
     assert "the sandbox adapter's setting url" in with_bank.refused("ledger", "check")
 
 
+def test_a_payment_is_traced_by_any_of_its_ids(with_bank: Replenish) -> None:
+    with_captured(with_bank)
+    whole = with_bank("trace", "attempt").lines
+    assert whole[1].startswith("payment attempt: 7.70 €")
+    assert any("key taken" in line for line in whole)
+    assert any(line.startswith("approval ") for line in whole)
+    assert with_bank("trace", "taken").lines == whole
+    assert json.loads(with_bank("trace", "taken", "--json").out)["payment"]["id"] == "attempt"
+    assert with_bank.refused("trace", "7").startswith("no payment, operation, order or journal has the id 7")
+
+
 def test_quarantined_messages_are_listed_newest_first_and_shown_whole(installed: Replenish) -> None:
     installed("device", "add", "fridge", "--name", "Fridge")
     gateway = opened(installed)
