@@ -119,6 +119,8 @@ class FakeBank:
     mandates: dict[str, Money] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     captures: dict[str, tuple[str, Money]] = field(default_factory=dict)
+    returned: dict[str, tuple[str, Money]] = field(default_factory=dict)
+    """Captures that were taken back since."""
     refunds: dict[str, tuple[str, Money]] = field(default_factory=dict)
     answers: dict[str, Outcome] = field(default_factory=dict)
     sent: list[tuple[OperationKind, str]] = field(default_factory=list)
@@ -168,7 +170,8 @@ class FakeBank:
 
     def take_back(self, reference: str, kind: DeclineKind = DeclineKind.SOFT) -> None:
         """Return a capture to the customer, as a bank does weeks after a direct debit."""
-        _, amount = self.captures.pop(reference)
+        self.returned[reference] = self.captures.pop(reference)
+        _, amount = self.returned[reference]
         self.answers[reference] = Reversed(f"capture:{reference}", amount, "MD06", "The customer asked for it.", kind)
 
     def let_lapse(self, *, at_once: bool = False) -> None:
@@ -286,7 +289,8 @@ class FakeBank:
         """The book of one account."""
         self.let_lapse()
         mine = {ref: hold for ref, hold in self.holds.items() if hold.account == method_token}
-        captured = {f"capture:{ref}" for ref, (of, _) in self.captures.items() if of in mine}
+        once = self.captures | self.returned
+        captured = {f"capture:{ref}" for ref, (of, _) in once.items() if of in mine}
         rows = [
             Movement(hold.reference, OperationKind.AUTHORIZE, Money(hold.left_minor, hold.amount.currency))
             for hold in mine.values()
