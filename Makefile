@@ -52,7 +52,7 @@ lock: dev ## Compile the locks again (ARGS=--upgrade for newer versions)
 	@$(VENV)/bin/python scripts/lock.py $(ARGS)
 
 bench: setup ## Run every benchmark and write docs/BENCHMARKS.md
-	@$(VENV)/bin/python scripts/bench_report.py $(ARGS)
+	@$(VENV)/bin/python -m scripts.bench_report $(ARGS)
 
 mutations: dev ## Plant the faults that money must survive, one by one: the tests must catch each
 	@$(VENV)/bin/python scripts/mutations.py $(ARGS)

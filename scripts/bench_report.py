@@ -11,12 +11,16 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "BENCHMARKS.md"
 REPLENISH = str(Path(sys.executable).with_name("replenish"))
+DURABLE = {"fsync": "on", "full_page_writes": "on"}
 LIMIT_SECONDS = 1800
 HEAD = """# Benchmarks
 
@@ -36,15 +40,29 @@ def main() -> int:
     names = asked or [line.split()[0] for line in replenish("--list").splitlines() if line.strip()]
     present = machine()
     sections = []
-    for name in names:
-        print(f"{name} …", flush=True)
-        sections.append(section(name, json.loads(replenish(name, "--json"))))
+    with server() as options:
+        for name in names:
+            print(f"{name} …", flush=True)
+            sections.append(section(name, json.loads(replenish(name, "--json", *options))))
     if asked:
         print("\n".join(sections))
         return 0
     REPORT.write_text(HEAD + table(present) + "\n" + "\n".join(sections))
     print(f"Wrote {REPORT.relative_to(ROOT)}.")
     return 0
+
+
+@contextmanager
+def server() -> Iterator[tuple[str, ...]]:
+    """Run a PostgreSQL server of our own that waits for the disk; without one installed, SQLite alone is measured."""
+    if subprocess.run(["sh", "scripts/find_postgres.sh"], cwd=ROOT, capture_output=True, check=False).returncode:
+        yield ()
+        return
+    running = PostgresServer(DURABLE)
+    try:
+        yield ("--database-url", running.url("postgres"))
+    finally:
+        running.stop()
 
 
 def replenish(*arguments: str) -> str:

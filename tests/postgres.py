@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -38,9 +40,9 @@ HOST_RULES = f"local all {SUPERUSER} trust\nlocal all all scram-sha-256\n"
 
 
 class PostgresServer:
-    """One running server; its superuser needs no password."""
+    """One running server; its superuser needs no password. `settings` are put over those of the tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
         found = subprocess.run(["sh", "scripts/find_postgres.sh"], cwd=ROOT, capture_output=True, text=True, check=True)
         self._programs = Path(found.stdout.strip())
         # Not under pytest's own folders: a socket's path may have some hundred characters only.
@@ -54,7 +56,7 @@ class PostgresServer:
             "--encoding=UTF8", "--no-instructions",
         )  # fmt: skip
         (data / "pg_hba.conf").write_text(HOST_RULES)
-        options = [option for name, value in SETTINGS.items() for option in ("-c", f"{name}={value}")]
+        options = [option for name, value in (SETTINGS | settings).items() for option in ("-c", f"{name}={value}")]
         self._log = (self.folder / "log").open("wb")
         self._guard = subprocess.Popen(
             ["sh", "-c", GUARD, "guard", str(self.folder), str(self._programs / "postgres"), "-D", str(data),

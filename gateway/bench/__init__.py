@@ -5,6 +5,6 @@ compared with another of the same run, never with one of another machine.
 """
 
 from gateway.bench.catalogue import BENCHMARKS, Benchmark
-from gateway.bench.ground import Figures, Ground
+from gateway.bench.ground import CannotMeasure, Figure, Figures, Ground
 
-__all__ = ["BENCHMARKS", "Benchmark", "Figures", "Ground"]
+__all__ = ["BENCHMARKS", "Benchmark", "CannotMeasure", "Figure", "Figures", "Ground"]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gateway.bench.claim import measure_claim
 from gateway.bench.ground import Figures, Ground
 from gateway.bench.intake import measure_intake
 from gateway.bench.payments import measure_payments
@@ -23,7 +22,6 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
     {
         "intake": Benchmark("Messages taken in by the embedded broker", measure_intake),
         "river": Benchmark("From messages to forecasts", measure_river),
-        "claim": Benchmark("What it costs a worker to find its next work", measure_claim),
-        "payments": Benchmark("Debits at the sandbox bank", measure_payments),
+        "payments": Benchmark("Debits at the sandbox bank, and what it costs to find the next work", measure_payments),
     }
 )

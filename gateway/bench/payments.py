@@ -1,276 +1,185 @@
-"""How many debits a second one worker makes at the sandbox bank, beside a script that only calls and commits."""
+"""How many debits a second workers make at the sandbox bank, beside a script of their calls and commits alone."""
 
-import sqlite3
 import statistics
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
-from time import perf_counter
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from time import perf_counter, sleep
 
-import httpx
-from pydantic import SecretStr
-from sqlalchemy import event
+from sqlalchemy import text
 
-from gateway.assembly import Gateway, new_id
-from gateway.bench.ground import START_US, Figures, Ground
+from gateway.assembly import Gateway
+from gateway.bench.claim import claim_ms
+from gateway.bench.customers import Customer, approve_carts, close, open_accounts, ship
+from gateway.bench.debits import Debtor, Place, Script, debtor, settings_of
+from gateway.bench.ground import Figures, Ground
 from gateway.bench.ledger import WHAT, measure_ledger
-from gateway.domain.approval import Approval, ApprovalState
-from gateway.domain.cart import Cart, CartState
-from gateway.domain.household import Member
-from gateway.domain.order import Order, OrderState, Shipment, ShipmentState
-from gateway.domain.payment import Attempt, AttemptState, Mandate
-from gateway.domain.records import HouseholdItem, MerchantAccount
-from gateway.domain.replenishment import DAY_US
-from gateway.steps import CALLS_OUT
-from gateway.steps.acts.household import add_household
-from gateway.steps.acts.limits import Limits
-from gateway.steps.acts.wallet import link_account
-from gateway.store.merchant_secrets import seal_merchant
-from gateway.worker import BATCH
-from payments.adapter import Authorize, Authorized, Capture, Captured, PaymentAdapter
-from payments.money import Money
 
-CYCLES = 60
-ROUNDS = 5
-PRICE_MINOR = 1_299
+CYCLES = 192
+CYCLES_TO_COUNT = 96
+ROUNDS = 3
+WORKERS = (1, 2, 4)
+HOUSEHOLDS = 32
+CALLS_AT_ONCE = 16
+"""The setting's default."""
 TOKEN = "bench"  # noqa: S105 — a bank of our own on the loopback, gone afterwards
-ACCOUNT = "ana"
-SHOP_ID = "bench-shop"
-LIMITS = Limits(standing=False, per_order_minor=100_000, per_period_minor=100_000_000, period_days=30)
-MOST_CLAIMS = 10 * CYCLES
+LOOK_EVERY_S = 0.004
+LONGEST_S = 120.0
+NO_SERVER = (
+    "PostgreSQL was not measured: give a server with --database-url postgresql://… (a database is made on it and "
+    "dropped again); `make bench` starts one of its own where PostgreSQL is installed."
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Customer:
-    """Who pays: an owner with an account at the bank and a mandate."""
-
-    owner: Member
-    mandate: Mandate
+class TooSlow(Exception):
+    """The debits of one round did not end in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """One round: how long the steps and the script took for the same number of cycles."""
+@dataclass(slots=True)
+class _Compared:
+    """Cycles a second of workers, of the script and of the bank alone, a figure a round."""
 
-    steps_s: float
-    script_s: float
-    commits_a_cycle: int
+    commits_a_cycle: float
+    workers: list[float] = field(default_factory=list)
+    script: list[float] = field(default_factory=list)
+    bank: list[float] = field(default_factory=list)
+
+    def ratio(self) -> float:
+        return statistics.median(mine / most for mine, most in zip(self.workers, self.script, strict=True))
 
 
 def measure_payments(ground: Ground) -> Figures:
-    """Authorize and capture through the real steps, then the same calls and commits by a script, in turns."""
-    with ground.bank(ground.directory / "bank", TOKEN) as port:
-        url = f"http://127.0.0.1:{port}"
-        gateway = ground.install(
-            payment_settings={"sandbox": {"url": url}}, payment_secrets={"sandbox": {"token": SecretStr(TOKEN)}}
-        )
-        try:
-            customer = _open_accounts(gateway, url)
-            rounds = [_round(ground, gateway, customer) for _ in range(ROUNDS)]
-        finally:
-            gateway.close()
-    of_the_ledger = measure_ledger(ground.beside("ledger"))
-    return {
-        "what": f"{CYCLES} carts a round are held and captured at the sandbox bank (a process of its own) by the steps "
-        f"authorize and capture, one worker, one after the other. The script makes the same two calls a cycle by the "
-        f"same adapter, and as many commits of one row. The median of {ROUNDS} rounds, in turns. {WHAT}",
-        **of_the_ledger,
-        "cycles_a_second": statistics.median(CYCLES / one.steps_s for one in rounds),
-        "cycles_a_second_of_the_script": statistics.median(CYCLES / one.script_s for one in rounds),
-        "part_of_the_script": statistics.median(one.script_s / one.steps_s for one in rounds),
-        "commits_a_cycle": rounds[-1].commits_a_cycle,
-        "calls_a_cycle": 2,
+    """Authorize and capture by workers, then the same calls and commits by a script, in turns, on each database."""
+    figures: Figures = {
+        "what": f"{CYCLES} carts of {HOUSEHOLDS} households are held, shipped (not timed) and captured at the sandbox "
+        f"bank, a process of its own, by 1, 2 and 4 workers, each a process with up to {CALLS_AT_ONCE} calls side by "
+        f"side, of which one provider gets {_at_once()}. The script: as many processes with as many calls at once make "
+        f"the same two calls a cycle by the same adapter and as many commits of one row as the workers were counted to "
+        f"make, and nothing else. bank_per_s: the script without commits. in_turn: one worker, one call after the "
+        f"other. The median of {ROUNDS} rounds, in turns. {WHAT}"
     }
+    figures |= measure_ledger(ground.beside("ledger"))
+    with ground.on_each_database() as grounds:
+        for database, one in grounds.items():
+            _join(figures, database, _on(one))
+        figures["claim_ms"] = {database: claim_ms(one) for database, one in grounds.items()}
+        if "postgresql" not in grounds:
+            figures["postgresql"] = NO_SERVER
+    return figures
 
 
-def _round(ground: Ground, gateway: Gateway, customer: _Customer) -> _Round:
-    commits = 0
-
-    def count(_connection: object) -> None:
-        nonlocal commits
-        commits += 1
-
-    carts = _approved_carts(gateway, customer)
-    event.listen(gateway.engine, "commit", count)
-    held_s = _run(gateway, "authorize", CYCLES)
-    event.remove(gateway.engine, "commit", count)
-    _ship(gateway, customer.owner.household_id, carts)
-    event.listen(gateway.engine, "commit", count)
-    captured_s = _run(gateway, "capture", CYCLES)
-    event.remove(gateway.engine, "commit", count)
-    commits_a_cycle = round(commits / CYCLES)
-    script_s = _by_script(ground, gateway, customer, commits_a_cycle)
-    return _Round(held_s + captured_s, script_s, commits_a_cycle)
+def _at_once() -> int:
+    """Return how many of a worker's places one provider's calls may take."""
+    return -(-CALLS_AT_ONCE // 2)
 
 
-def _run(gateway: Gateway, step: str, wanted: int) -> float:
-    """Claim and run the rows of one step as a worker does; other rows (place, observe) are taken back untimed."""
-    done, took_s = 0, 0.0
-    for _ in range(MOST_CLAIMS):
+def _join(figures: Figures, database: str, compared: dict[str, _Compared]) -> None:
+    for name, one in compared.items():
+        told = {
+            "cycles_per_s": statistics.median(one.workers),
+            "limit_per_s": statistics.median(one.script),
+            "ratio_to_limit": one.ratio(),
+            "bank_per_s": statistics.median(one.bank),
+            "commits_per_cycle": one.commits_a_cycle,
+        }
+        for key, value in told.items():
+            by_database = figures.setdefault(key if name != "in_turn" else f"in_turn_{key}", {})
+            assert isinstance(by_database, dict)
+            if name == "in_turn":
+                by_database[database] = value
+            else:
+                by_workers = by_database.setdefault(database, {})
+                assert isinstance(by_workers, dict)
+                by_workers[name] = value
+
+
+def _on(ground: Ground) -> dict[str, _Compared]:
+    """Measure on one database: by the number of workers, and one worker `in_turn`."""
+    with ExitStack() as stack:
+        port = stack.enter_context(ground.bank(ground.directory / "bank", TOKEN))
+        place = Place(
+            data_dir=str(ground.directory),
+            clock_file=str(ground.directory / "clock.json"),
+            database_url=ground.database_url,
+            bank_url=f"http://127.0.0.1:{port}",
+            token=TOKEN,
+        )
+        chosen = settings_of(place)
+        gateway = ground.install(
+            payment_settings=chosen.payment_settings, payment_secrets=chosen.payment_secrets, log_level="warning"
+        )
+        stack.callback(gateway.close)
+        customers = open_accounts(gateway, place.bank_url, TOKEN, HOUSEHOLDS)
+        debtors = [stack.enter_context(debtor(place)) for _ in range(max(WORKERS))]
+        bench = _Bench(gateway, customers, debtors)
+        kinds = {"in_turn": (1, 1)} | {str(number): (number, CALLS_AT_ONCE) for number in WORKERS}
+        compared = {name: _Compared(bench.commits_a_cycle(*kind)) for name, kind in kinds.items()}
+        for _ in range(ROUNDS):
+            for name, (number, calls) in kinds.items():
+                bench.compare(compared[name], number, calls)
+        return compared
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """One installation, who pays in it, and the processes that debit."""
+
+    gateway: Gateway
+    customers: list[Customer]
+    debtors: list[Debtor]
+
+    def commits_a_cycle(self, workers: int, calls: int) -> float:
+        """Count, untimed, how many transactions of the workers write something."""
+        _, commits = self._by_workers(workers, calls, CYCLES_TO_COUNT, count=True)
+        return commits / CYCLES_TO_COUNT
+
+    def compare(self, compared: _Compared, workers: int, calls: int) -> None:
+        """Run one round of each."""
+        seconds, _ = self._by_workers(workers, calls, CYCLES, count=False)
+        compared.workers.append(CYCLES / seconds)
+        at_once = 1 if calls == 1 else _at_once()
+        compared.script.append(CYCLES / self._by_script(workers, at_once, compared.commits_a_cycle))
+        compared.bank.append(CYCLES / self._by_script(workers, at_once, 0))
+
+    def _by_workers(self, workers: int, calls: int, cycles: int, *, count: bool) -> tuple[float, int]:
+        """Return how long the workers took, and how many commits they made."""
+        carts = approve_carts(self.gateway, self.customers, cycles)
+        held_s, held_commits = self._work("authorize", workers, calls, count=count)
+        ship(self.gateway, carts)
+        captured_s, captured_commits = self._work("capture", workers, calls, count=count)
+        close(self.gateway, carts)
+        return held_s + captured_s, held_commits + captured_commits
+
+    def _work(self, step: str, workers: int, calls: int, *, count: bool) -> tuple[float, int]:
+        chosen = self.debtors[:workers]
         start = perf_counter()
-        items = gateway.queue.claim(gateway.clock.now_us(), limit=BATCH, per_household=BATCH)
-        for item in items:
-            if item.step == step and isinstance(item, HouseholdItem):
-                CALLS_OUT[step](item, gateway.services)
-                done += 1
-        took_s += perf_counter() - start
-        with gateway.unit_of_work.begin() as tx:
-            for item in items:
-                if item.step != step:
-                    tx.complete(item)
-        if done == wanted:
-            return took_s
-    raise RuntimeError(f"{done} of {wanted} rows of {step} were found")
+        for one in chosen:
+            one.tell({"work": calls, "count": count})
+        while self._is_left(step):
+            if perf_counter() - start > LONGEST_S:
+                raise TooSlow(f"rows of {step} were left after {LONGEST_S:g} s")
+            sleep(LOOK_EVERY_S)
+        seconds = perf_counter() - start
+        for one in chosen:
+            one.tell({})
+        return seconds, sum(one.heard()["commits"] for one in chosen)
 
+    def _is_left(self, step: str) -> bool:
+        with self.gateway.engine.connect() as connection:
+            found = connection.execute(text("SELECT 1 FROM work WHERE step = :step LIMIT 1"), {"step": step})
+            return found.first() is not None
 
-def _approved_carts(gateway: Gateway, customer: _Customer) -> list[str]:
-    """Leave carts that the owner has just approved; their undo time never ends, so that none is sent to a shop."""
-    household_id, carts = customer.owner.household_id, []
-    with gateway.unit_of_work.begin() as tx:
-        for _ in range(CYCLES):
-            cart = Cart(
-                id=tx.new_id(),
-                household_id=household_id,
-                merchant_id=SHOP_ID,
-                state=CartState.APPROVED,
-                version=1,
-                currency="EUR",
-                goods_minor=PRICE_MINOR,
-                delivery_minor=0,
-                free_delivery_from_minor=None,
-                delivery_price_minor=0,
-                quote_ref="",
-                promised_us=None,
-                decide_by_us=None,
-                snoozed_until_us=None,
-                signed=True,
-                needs_person=(),
-                note="",
-                created_us=START_US,
-            )
-            tx.add(cart)
-            tx.add(
-                Approval(
-                    id=tx.new_id(),
-                    household_id=household_id,
-                    cart_id=cart.id,
-                    cart_version=1,
-                    member_id=customer.owner.id,
-                    mandate_id=customer.mandate.id,
-                    payment_method_id=customer.mandate.payment_method_id,
-                    by_mandate=False,
-                    amount_minor=PRICE_MINOR,
-                    currency="EUR",
-                    state=ApprovalState.STANDING,
-                    at_us=START_US,
-                    send_not_before_wall_us=gateway.clock.wall_us() + DAY_US,
-                )
-            )
-            tx.enqueue("authorize", household_id, cart.id, due_us=START_US)
-            carts.append(cart.id)
-    return carts
-
-
-def _ship(gateway: Gateway, household_id: str, carts: list[str]) -> None:
-    """Leave an order with one shipped parcel for each cart that is held."""
-    with gateway.unit_of_work.begin() as tx:
-        held = tx.find(Attempt, household_id, state=AttemptState.AUTHORIZED, cart_id=frozenset(carts))
-        if len(held) != CYCLES:
-            raise RuntimeError(f"{len(held)} of {CYCLES} carts are held")
-        for attempt in held:
-            order = Order(
-                id=tx.new_id(),
-                household_id=household_id,
-                cart_id=attempt.cart_id,
-                attempt_id=attempt.id,
-                merchant_id=SHOP_ID,
-                merchant_ref=attempt.id,
-                state=OrderState.SHIPPED,
-                currency="EUR",
-                total_minor=PRICE_MINOR,
-                promised_us=None,
-                placed_us=START_US,
-                closed_us=None,
-                late=False,
-                looks=0,
-                note="",
-                created_us=START_US,
-            )
-            parcel = Shipment(
-                id=tx.new_id(),
-                household_id=household_id,
-                order_id=order.id,
-                merchant_ref=order.id,
-                state=ShipmentState.SHIPPED,
-                amount_minor=PRICE_MINOR,
-                currency="EUR",
-                shipped_us=START_US,
-                delivered_us=None,
-            )
-            tx.add(order)
-            tx.add(parcel)
-            tx.cancel_work("place", attempt.cart_id)
-            tx.enqueue("capture", household_id, parcel.id, due_us=START_US)
-
-
-def _by_script(ground: Ground, gateway: Gateway, customer: _Customer, commits_a_cycle: int) -> float:
-    """Hold and capture with nothing around it but commits of one row, half of them after each call."""
-    bank = gateway.providers.open("sandbox")
-    with closing(sqlite3.connect(ground.directory / "script.db", isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        database.execute("CREATE TABLE IF NOT EXISTS done (id TEXT PRIMARY KEY, note TEXT)")
-
-        def commit(times: int) -> None:
-            for _ in range(times):
-                database.execute("INSERT INTO done VALUES (?, ?)", (new_id(), "x" * 200))
-
+    def _by_script(self, processes: int, at_once: int, commits_a_cycle: float) -> float:
+        chosen = self.debtors[:processes]
+        cycles = CYCLES // processes
+        accounts = tuple((payer.account, payer.mandate.provider_ref) for payer in self.customers)
+        script = Script(cycles, round(cycles * commits_a_cycle), at_once, accounts)
+        for one in chosen:
+            one.tell({"script": asdict(script)})
+        for one in chosen:
+            one.heard()
         start = perf_counter()
-        for _ in range(CYCLES):
-            _hold_and_capture(bank, customer, commit, commits_a_cycle)
+        for one in chosen:
+            one.tell({})
+        for one in chosen:
+            one.heard()
         return perf_counter() - start
-
-
-def _hold_and_capture(
-    bank: PaymentAdapter, customer: _Customer, commit: Callable[[int], None], commits_a_cycle: int
-) -> None:
-    price = Money(PRICE_MINOR, "EUR")
-    key = new_id()
-    held = bank.authorize(Authorize(key, key, price, ACCOUNT, customer.mandate.provider_ref))
-    commit(commits_a_cycle - commits_a_cycle // 2)
-    assert isinstance(held, Authorized), held
-    key = new_id()
-    captured = bank.capture(Capture(key, key, price, held.provider_ref))
-    commit(commits_a_cycle // 2)
-    assert isinstance(captured, Captured), captured
-
-
-def _open_accounts(gateway: Gateway, url: str) -> _Customer:
-    account = {"token": ACCOUNT, "currency": "EUR", "balance_minor": 10**9}
-    answer = httpx.post(f"{url}/accounts", json=account, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
-    answer.raise_for_status()
-    with gateway.unit_of_work.begin() as tx:
-        _, owner = add_household(
-            tx,
-            name="Bench Lane 1",
-            time_zone="UTC",
-            currency="EUR",
-            owner_name="Ana",
-            owner_email="ana@example.org",
-            now_us=START_US,
-        )
-        tx.add(
-            MerchantAccount(
-                id=SHOP_ID,
-                name="Bench shop",
-                adapter="http_shop",
-                settings={},
-                secret_sealed=seal_merchant(gateway.vault, SHOP_ID, "unused"),
-                currency="EUR",
-                lead_time_days=2,
-            )
-        )
-    mandate = link_account(
-        gateway.services, owner, adapter_name="sandbox", token=ACCOUNT, label="Current account", limits=LIMITS
-    )
-    return _Customer(owner, mandate)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway.assembly import configure_logging
-from gateway.bench import BENCHMARKS, Figures, Ground
+from gateway.bench import BENCHMARKS, CannotMeasure, Figure, Figures, Ground
 from gateway.cli.processes import Simulator, hand_over
 from gateway.cli.terminal import CommandFailed, err, out, say
 from gateway.config import Settings
@@ -25,6 +25,10 @@ def bench(
     name: Annotated[str | None, typer.Argument(help="Which one; see --list.")] = None,
     names: Annotated[bool, typer.Option("--list", help="Name the benchmarks, one a line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    database_url: Annotated[
+        str,
+        typer.Option(help="A PostgreSQL server to measure on too: a database is made on it and dropped again."),
+    ] = "",
     directory: Annotated[
         Path | None, typer.Option(help="Where to measure: on the disk that counts. Without it, a temporary folder.")
     ] = None,
@@ -39,13 +43,25 @@ def bench(
     configure_logging(Settings.model_construct(log_level="warning"))
     err.print(f"Measuring {name} …")
     with tempfile.TemporaryDirectory(prefix="replenish-bench-", dir=directory) as folder:
-        figures = BENCHMARKS[name].run(Ground(Path(folder), _bank))
+        try:
+            figures = BENCHMARKS[name].run(Ground(Path(folder), _bank, database_url))
+        except CannotMeasure as error:
+            raise CommandFailed(str(error)) from error
     found: Figures = {"title": BENCHMARKS[name].title, **figures}
     if as_json:
         out.print(json.dumps(found), markup=False)
         return
-    for key, value in found.items():
+    for key, value in _leaves(found):
         say(f"{key.replace('_', ' '):<52}{value if isinstance(value, str) else f'{value:,.4g}'}")
+
+
+def _leaves(figures: Figures, above: str = "") -> Iterator[tuple[str, Figure]]:
+    """Yield each figure under its whole name."""
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{key}, ")
+        else:
+            yield f"{above}{key}", value
 
 
 @contextmanager
