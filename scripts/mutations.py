@@ -153,8 +153,8 @@ FAULTS = (
         "gateway/steps/money/mandates.py",
         "        state=frozenset({ReservationState.RESERVED, ReservationState.USED}),\n",
         "        state=frozenset({ReservationState.USED}),\n",
-        (GATEWAY,),
-        "limit",
+        (f"{GATEWAY}/test_money_bounds.py",),
+        "same_limit",
     ),
     Fault(
         "double-journal",

@@ -28,6 +28,7 @@ from gateway.steps.approve import Undo
 from gateway.steps.ports import Accepted, MerchantNotSent, OrderNotFound, OrderStatus
 from payments.adapter import Authorized, Outcome
 from tests.builders import build
+from tests.integration.gateway.money_machine import two_carts
 from tests.integration.gateway.test_steps_money import open_with_cart, order
 from tests.rig import Rig
 
@@ -193,3 +194,16 @@ def test_a_void_that_is_refused_for_another_reason_leaves_the_hold_in_our_books(
     with pytest.raises(Conflict, match="looked into"):
         rig.say_yes()
     assert rig.bank.held_minor == rig.the(Attempt).amount_minor
+
+
+def test_what_is_held_for_one_cart_is_not_left_for_another_under_the_same_limit(open_rig: OpenRig) -> None:
+    rig = open_rig(*two_carts())
+    rig.save(replace(rig.the(Mandate, id="mandate"), standing=True, per_period_minor=1_000))
+    for cart in rig.rows(Cart):
+        rig.enqueue("approve", cart.id)
+    rig.work_off()
+    first, second = sorted(rig.rows(Cart), key=lambda cart: cart.state is CartState.AWAITING_APPROVAL)
+    assert (first.state, second.state) == (CartState.ORDERED, CartState.AWAITING_APPROVAL)
+    assert "above the limit of 10.00" in " ".join(second.needs_person)
+    assert rig.bank.held_minor == rig.bank.holds[next(iter(rig.bank.holds))].amount.amount_minor
+    assert rig.bank.debited_minor == 0
