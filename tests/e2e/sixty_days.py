@@ -54,7 +54,14 @@ def tell(town: Town, until_day: int = DAYS + 1) -> None:
 
 
 def live(
-    folder: Path, days: int = DAYS, *, seed: int, kills: int = 0, broker: Broker = "embedded", apart: bool = False
+    folder: Path,
+    days: int = DAYS,
+    *,
+    seed: int,
+    kills: int = 0,
+    broker: Broker = "embedded",
+    apart: bool = False,
+    database_url: str = "",
 ) -> books.Story:
     """Live through the days in a town of its own and return its story; what does not add up then is a failure.
 
@@ -62,7 +69,7 @@ def live(
     """
     parts = (Part.WORK, Part.TELLING) if apart else tuple(Part)  # people may not answer again in a few days
     moments = Kills(seed=seed, times=kills, steps=days * STEPS_A_DAY, parts=parts)
-    with Town(folder, seed=seed, broker=broker, kills=moments, apart=apart) as town:
+    with Town(folder, seed=seed, broker=broker, kills=moments, apart=apart, database_url=database_url) as town:
         tell(town, days + 1)
         assert moments.done == kills
         assert books.everything_wrong(town) == []

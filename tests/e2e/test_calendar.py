@@ -17,6 +17,7 @@ from gateway.domain.order import Order, OrderLine, OrderState
 from gateway.domain.payment import Operation, OperationKind, OperationState
 from gateway.domain.replenishment import DAY_US
 from gateway.domain.stock import Device
+from tests.databases import PostgresDatabases
 from tests.e2e import books
 from tests.e2e.people import a_browser
 from tests.e2e.sixty_days import DAYS, FREEZE, live, tell
@@ -156,13 +157,16 @@ def test_ten_kills_at_random_moments_change_nothing(lived: Lived, tmp_path: Path
     assert books.differences(lived.all_days, told) == [], tmp_path
 
 
-def test_the_first_days_are_the_same_on_mosquitto(lived: Lived, tmp_path: Path) -> None:
-    told = live(tmp_path, FEW_DAYS, seed=SEED, broker="mosquitto")
+def test_the_first_days_are_the_same_on_mosquitto_with_pages_intake_and_worker_apart(
+    lived: Lived, tmp_path: Path
+) -> None:
+    told = live(tmp_path, FEW_DAYS, seed=SEED, broker="mosquitto", apart=True)
     assert books.differences(lived.few_days, told) == [], tmp_path
 
 
-def test_the_first_days_are_the_same_with_pages_intake_and_worker_apart_and_each_of_them_killed(
-    lived: Lived, tmp_path: Path
+def test_the_first_days_are_the_same_on_postgresql_with_pages_intake_and_worker_apart_and_each_of_them_killed(
+    lived: Lived, postgres: PostgresDatabases, tmp_path: Path
 ) -> None:
-    told = live(tmp_path, FEW_DAYS, seed=SEED, kills=3, apart=True)
+    with postgres.bare() as url:
+        told = live(tmp_path, FEW_DAYS, seed=SEED, kills=3, apart=True, database_url=url)
     assert books.differences(lived.few_days, told) == [], tmp_path

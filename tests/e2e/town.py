@@ -65,6 +65,7 @@ class Town:
         broker: Broker = "embedded",
         kills: Kills | None = None,
         apart: bool = False,
+        database_url: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -76,6 +77,7 @@ class Town:
         self._kills = kills
         self._browser = browser
         self._broker: Broker = broker
+        self._database_url = database_url
         self._data = folder / "gateway"
         self._web_port, self._mqtt_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self._web_port}"
@@ -255,6 +257,7 @@ class Town:
                 "web_port": str(self._web_port),
                 "base_url": self.url,
                 "mqtt_port": str(self._mqtt_port),
+                "database_url": self._database_url,
                 "undo_seconds": "0",
                 "log_level": "debug",
                 "calls_at_once": "1",  # side by side, who comes first at the shop would be chance
