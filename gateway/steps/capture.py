@@ -21,7 +21,7 @@ from gateway.steps.money.attempts import HOLDING
 from gateway.steps.money.billing import (
     NOT_COUNTED,
     captures_of,
-    is_taken_back,
+    may_not_be_billed,
     operations_for,
     uncaptured_minor,
     undebited_minor,
@@ -105,7 +105,8 @@ def _to_debit_minor(
     """Return what one shipment is to be debited at; 0 while nothing may be, or nothing is left of the order's total."""
     mine = [one for one in operations if one.attempt_id == attempt.id]
     is_given_back = any(one.kind is OperationKind.VOID and one.state not in NOT_COUNTED for one in mine)
-    if is_given_back or attempt.state not in {*HOLDING, AttemptState.CAPTURED} or is_taken_back(mine, shipment):
+    is_held = attempt.state in {*HOLDING, AttemptState.CAPTURED} and not is_given_back
+    if not is_held or may_not_be_billed(tx, order, attempt, operations, shipment):
         # Looked into by a person, or nothing is held: observe, or the next hold, asks for this one again.
         return 0
     if attempt.captures_once and captures_of(attempt, operations):

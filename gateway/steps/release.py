@@ -14,7 +14,7 @@ from gateway.domain.payment import (
 from gateway.domain.records import HouseholdItem
 from gateway.domain.replenishment import SECOND_US
 from gateway.steps.money.attempts import captured_minor, end_held, has_lapsed
-from gateway.steps.money.billing import to_bill, unpaid
+from gateway.steps.money.billing import awaits_hold
 from gateway.steps.money.calls import call_provider
 from gateway.steps.money.operations import begin_operation, send_again
 from gateway.steps.money.outcomes import settle_operation
@@ -116,4 +116,4 @@ def _must_wait(tx: Transaction, attempt: Attempt, operations: list[Operation], *
             )
             return True
     # What was sent is billed from this hold first; observe asks for the release again after that.
-    return bool(to_bill(tx, attempt) or unpaid(tx, attempt))
+    return awaits_hold(tx, attempt)

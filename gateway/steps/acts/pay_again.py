@@ -16,7 +16,7 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import Act
 from gateway.steps.money.attempts import HOLDING, has_lapsed
-from gateway.steps.money.billing import is_taken_back, operations_for, to_bill, unpaid
+from gateway.steps.money.billing import PAY_AGAIN, is_taken_back, operations_for, to_bill, unpaid
 from gateway.steps.money.mandates import permission
 from gateway.steps.ports import Transaction
 
@@ -46,7 +46,7 @@ def pay_again(tx: Transaction, order: Order, method_id: str | None, *, by: str, 
             id=tx.new_id(),
             household_id=order.household_id,
             by=by,
-            verb="pay_again",
+            verb=PAY_AGAIN,
             subject=f"orders/{order.id}",
             reason=reason,
             evidence=f"the payment before ended {attempt.state}: {order.note}",

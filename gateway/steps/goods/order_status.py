@@ -10,7 +10,7 @@ from gateway.domain.stock import Refill
 from gateway.steps.goods.parcels import take_off_shelf, take_parcels
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING
-from gateway.steps.money.billing import operations_for, still_due_minor, to_bill, unpaid
+from gateway.steps.money.billing import awaits_hold, operations_for, still_due_minor, to_bill, unpaid
 from gateway.steps.money.refunds import Owed
 from gateway.steps.money.shortfalls import account_for_missing
 from gateway.steps.ports import OrderStatus, Transaction
@@ -157,5 +157,5 @@ def _settle_money(tx: Transaction, attempt: Attempt, lines: dict[str, OrderLine]
             tx.enqueue("capture", attempt.household_id, shipment.id, due_us=now_us)
     if attempt.state not in HOLDING:
         return
-    if all(line.is_all_sent for line in lines.values()) and not unbilled and not unpaid(tx, attempt):
+    if all(line.is_all_sent for line in lines.values()) and not awaits_hold(tx, attempt):
         tx.enqueue("release", attempt.household_id, attempt.id, due_us=now_us)

@@ -4,10 +4,13 @@ from enum import StrEnum
 
 from gateway.domain.order import Order, OrderLine, Shipment
 from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
+from gateway.domain.records import Act
 from gateway.steps.ports import Transaction
 
 NEVER_MOVED = frozenset({OperationState.DECLINED, OperationState.FAILED})
 NOT_COUNTED = NEVER_MOVED | {OperationState.REVERSED}
+PAY_AGAIN = "pay_again"
+"""The act by which somebody asks for a payment that is due."""
 
 
 class Billing(StrEnum):
@@ -79,13 +82,21 @@ def captures_of(attempt: Attempt, operations: list[Operation]) -> list[Operation
 def still_due_minor(tx: Transaction, order: Order, attempt: Attempt) -> int:
     """Return what is still to be debited for an order: of what is yet to come its rest, else what was sent.
 
-    Whatever the shop bills, it is never more than is left of the order's total over all tries to pay it.
+    Whatever the shop bills, it is never more than is left of the order's total over all tries to pay it. What was taken
+    back and not asked for since is no part of it.
     """
-    left_minor = undebited_minor(order, operations_for(tx, attempt))
-    sent_minor = sum(one.owed_minor for one in [*to_bill(tx, attempt), *unpaid(tx, attempt)])
+    operations = operations_for(tx, attempt)
+    withheld = {one.id for one in unpaid(tx, attempt) if is_withheld(tx, order, operations, one)}
+    left_minor = undebited_minor(order, operations) - sum(
+        max(one.amount_minor for one in _taken_back(operations) if one.subject_id == shipment_id)
+        for shipment_id in withheld
+    )
+    due = [one for one in [*to_bill(tx, attempt), *unpaid(tx, attempt)] if one.id not in withheld]
+    sent_minor = sum(one.owed_minor for one in due)
     if all(line.is_all_sent for line in tx.find(OrderLine, order.household_id, order_id=order.id)):
         return min(sent_minor, left_minor)
-    missing = sum(one.missing_minor for one in tx.find(Shipment, order.household_id, order_id=order.id))
+    shipments = tx.find(Shipment, order.household_id, order_id=order.id)
+    missing = sum(one.missing_minor for one in shipments if one.id not in withheld)
     return min(left_minor, max(sent_minor, left_minor - missing))
 
 
@@ -99,12 +110,40 @@ def unpaid(tx: Transaction, attempt: Attempt) -> list[Shipment]:
     return _standing(tx, attempt, Billing.DECLINED)
 
 
+def awaits_hold(tx: Transaction, attempt: Attempt) -> bool:
+    """Say whether a parcel was sent that is still to be billed from this try's hold; what was taken back is not."""
+    operations = operations_for(tx, attempt)
+    return bool(to_bill(tx, attempt)) or any(
+        not may_not_be_billed(tx, order, attempt, operations, shipment)
+        for order in tx.find(Order, attempt.household_id, attempt_id=attempt.id)
+        for shipment in unpaid(tx, attempt)
+    )
+
+
+def may_not_be_billed(
+    tx: Transaction, order: Order, attempt: Attempt, operations: list[Operation], shipment: Shipment
+) -> bool:
+    """Say whether a parcel was taken back from this try, which has no room for it, or nobody asked for it since."""
+    mine = [one for one in operations if one.attempt_id == attempt.id]
+    return is_taken_back(mine, shipment) or is_withheld(tx, order, operations, shipment)
+
+
+def is_withheld(tx: Transaction, order: Order, operations: list[Operation], shipment: Shipment) -> bool:
+    """Say whether a parcel was taken back and nobody has asked since to pay it again: no hold may bill it by itself."""
+    taken_back = [one.answered_us or 0 for one in _taken_back(operations) if one.subject_id == shipment.id]
+    if not taken_back:
+        return False
+    asked = tx.find(Act, order.household_id, subject=f"orders/{order.id}", verb=PAY_AGAIN)
+    return all(act.at_us < max(taken_back) for act in asked)
+
+
 def is_taken_back(operations: list[Operation], shipment: Shipment) -> bool:
     """Say whether a capture of the parcel took effect and its provider took it back."""
-    return any(
-        one.kind is OperationKind.CAPTURE and one.subject_id == shipment.id and one.state is OperationState.REVERSED
-        for one in operations
-    )
+    return any(one.subject_id == shipment.id for one in _taken_back(operations))
+
+
+def _taken_back(operations: list[Operation]) -> list[Operation]:
+    return [one for one in operations if one.kind is OperationKind.CAPTURE and one.state is OperationState.REVERSED]
 
 
 def is_asked(operations: list[Operation], shipment: Shipment) -> bool:
