@@ -11,7 +11,7 @@ moves as well as when it does not. Corrections are reversals, never changes.
     refund       merchant payable       funding
     settlement   bank (net), fees       provider clearing      what matches nothing of ours: suspense
     pay-out      merchant payable       bank
-    top-up       bank                   household balance
+    gift         gift expense           household balance
 
 *Funding* is the provider's clearing account, or the household's balance where the gateway keeps it.
 """
@@ -34,6 +34,7 @@ class AccountKind(StrEnum):
     MERCHANT_PAYABLE = "merchant_payable"  # a liability: what a merchant is owed
     BANK = "bank"  # an asset: the operator's bank account
     FEES = "fees"  # an expense
+    GIFT_EXPENSE = "gift_expense"  # an expense: what the operator gave households for their balances
     SUSPENSE = "suspense"  # what nobody can explain yet
 
 
@@ -67,6 +68,7 @@ class Account:
 
 BANK = Account(AccountKind.BANK)
 FEES = Account(AccountKind.FEES)
+GIFT_EXPENSE = Account(AccountKind.GIFT_EXPENSE)
 SUSPENSE = Account(AccountKind.SUSPENSE)
 
 
@@ -94,7 +96,8 @@ class JournalKind(StrEnum):
     REFUND = "refund"
     SETTLEMENT = "settlement"
     PAYOUT = "payout"
-    TOP_UP = "top_up"
+    GIFT = "gift"
+    TOP_UP = "top_up"  # in books of before, when a top-up was believed: bank to household balance
     REVERSAL = "reversal"
 
 
@@ -166,9 +169,9 @@ def payout(reference: str, payable: Account, amount: Money) -> Journal:
     return Journal(JournalKind.PAYOUT, reference, _move(payable, BANK, amount))
 
 
-def top_up(reference: str, balance: Account, amount: Money, source: Account = BANK) -> Journal:
-    """A household's balance grows by money that arrived at `source`."""
-    return Journal(JournalKind.TOP_UP, reference, _move(source, balance, amount))
+def gift(reference: str, balance: Account, amount: Money) -> Journal:
+    """A household's balance grows at the operator's own expense."""
+    return Journal(JournalKind.GIFT, reference, _move(GIFT_EXPENSE, balance, amount))
 
 
 def reversal(reference: str, wrong: Journal) -> Journal:

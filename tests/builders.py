@@ -10,6 +10,7 @@ from gateway.domain.access import ApiToken, Operator, Session, SignInLink
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.command import Command, CommandKind, CommandState
+from gateway.domain.credit import Credit, CreditOrigin, CreditState
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.order import LineState, Order, OrderLine, OrderState, Shipment, ShipmentState
 from gateway.domain.payment import (
@@ -365,6 +366,17 @@ DEFAULTS: dict[type[Any], dict[str, Any]] = {
         "valid_from_us": START_US - 90 * DAY_US,
         "valid_until_us": None,
     },
+    Credit: {
+        "id": "credit",
+        "payment_method_id": "method",
+        "origin": CreditOrigin.GIFT,
+        "source_id": "act",
+        "amount_minor": 100,
+        "currency": "EUR",
+        "state": CreditState.OWED,
+        "note": "welcome",
+        "created_us": START_US,
+    },
     MethodChoice: {
         "id": "choice",
         "kind": ChoiceKind.SUPPLY,
@@ -571,6 +583,7 @@ IN_ORDER: tuple[type[Any], ...] = (
     Line,
     PaymentMethod,
     Mandate,
+    Credit,
     MethodChoice,
     Consent,
     Approval,

@@ -16,10 +16,12 @@ from gateway.domain.household import Member, Role
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Slot, Supply
+from gateway.steps.acts.by_hand import OPERATOR
 from gateway.steps.acts.equipment import NewDevice, add_device, choose_pack
+from gateway.steps.acts.gift import give_credit
 from gateway.steps.acts.household import add_household, add_member, set_policy
 from gateway.steps.acts.limits import Limits
-from gateway.steps.acts.wallet import link_account, set_limits, top_up
+from gateway.steps.acts.wallet import link_account, set_limits
 from gateway.steps.approve import Approve, approve
 from gateway.steps.ports import Offer, WantedLine
 
@@ -107,7 +109,7 @@ def furnish(gateway: Gateway, *, bank_port: int, shop_id: str, seed: int) -> Res
         label="Current account ES91 … 1332",
         limits=HISTORY_LIMITS,
     )
-    balance = link_account(
+    link_account(
         gateway.services,
         owner,
         adapter_name="balance",
@@ -115,7 +117,8 @@ def furnish(gateway: Gateway, *, bank_port: int, shop_id: str, seed: int) -> Res
         label="Household balance",
         limits=LIVE_LIMITS,
     )
-    top_up(gateway.services, owner, balance.payment_method_id, STORED_BALANCE_MINOR)
+    with gateway.unit_of_work.begin() as tx:
+        give_credit(tx, household.id, STORED_BALANCE_MINOR, by=OPERATOR, reason="welcome", now_us=now_us)
     return Resident(household.id, owner.id, mandate.id, tenants)
 
 

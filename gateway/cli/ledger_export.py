@@ -19,6 +19,7 @@ ROOTS = {
     AccountKind.MERCHANT_PAYABLE: "Liabilities:Merchant",
     AccountKind.BANK: "Assets:Bank",
     AccountKind.FEES: "Expenses:Fees",
+    AccountKind.GIFT_EXPENSE: "Expenses:Gifts",
     AccountKind.SUSPENSE: "Equity:Suspense",
 }
 COLUMNS = ("date", "household", "journal", "kind", "layer", "source", "memo", "account", "amount", "currency")

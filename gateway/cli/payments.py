@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from gateway.cli.terminal import CommandFailed, DataDir, open_gateway, out, say
+from gateway.domain.household import Household
 from gateway.domain.order import Order, OrderLine
 from gateway.steps.acts import by_hand
 from gateway.steps.acts.by_hand import Verdict
+from gateway.steps.acts.gift import give_credit
 from gateway.steps.acts.give_back import give_back
 from gateway.steps.acts.pay_again import pay_again
 from gateway.steps.acts.withdraw import confirm_return
@@ -110,6 +112,22 @@ def payments_refund(
         )
     total = Money(sum(one.amount_minor for one in written), known.currency)
     say(f"{total} of order {order} is being given back; the worker goes on.")
+
+
+@app.command("credit")
+def payments_credit(
+    household: str,
+    amount: Annotated[str, typer.Option("--amount", help="Such as 20.00, in the household's currency.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; the household reads it, and it is kept with the act.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Give a household money for its stored balance, at the operator's own expense."""
+    why = _checked(reason)
+    with open_gateway(data_dir) as gateway, gateway.unit_of_work.begin() as tx:
+        currency = tx.get(Household, household, household).currency
+        minor, now_us = _minor(amount, currency), gateway.clock.now_us()
+        given = give_credit(tx, household, minor, by=by_hand.OPERATOR, reason=why, now_us=now_us)
+    say(f"{Money(given.amount_minor, given.currency)} are given to household {household}; the worker goes on.")
 
 
 @app.command("returned")

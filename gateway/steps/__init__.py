@@ -20,6 +20,7 @@ from gateway.steps.authorize import authorize
 from gateway.steps.cancel import cancel
 from gateway.steps.capture import capture
 from gateway.steps.challenge import challenge
+from gateway.steps.credit import credit
 from gateway.steps.exchange import exchange
 from gateway.steps.expire import expire
 from gateway.steps.fill import fill
@@ -38,7 +39,6 @@ from gateway.steps.revoke import revoke
 from gateway.steps.set_up import set_up
 from gateway.steps.settle import settle
 from gateway.steps.sync import sync
-from gateway.steps.top_up import top_up
 
 Inside = Callable[[Transaction, HouseholdItem, int], None]
 CallsOut = Callable[[HouseholdItem, Services], None]
@@ -57,7 +57,7 @@ BRANCHES = (
     "settle",
     "set_up",
     "revoke",
-    "top_up",
+    "credit",
     "challenge",
     "prune",
 )
@@ -78,7 +78,7 @@ CALLS_OUT: MappingProxyType[str, CallsOut] = MappingProxyType(
         "refund": refund,
         "set_up": set_up,
         "revoke": revoke,
-        "top_up": top_up,
+        "credit": credit,
         "challenge": challenge,
     }
 )

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from gateway.domain.approval import Approval, ApprovalState
 from gateway.domain.cart import Cart
+from gateway.domain.credit import Credit
 from gateway.domain.order import ORDER_PREFIX, Order, Shipment
 from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod
 from gateway.steps.money.permissions import MANDATE_PREFIX
@@ -25,7 +26,7 @@ CALLING = frozenset(
         "refund",
         "set_up",
         "revoke",
-        "top_up",
+        "credit",
         "exchange",
         "settle",
         "challenge",
@@ -33,7 +34,16 @@ CALLING = frozenset(
 )
 """The steps that call a shop or a provider, or reckon so long (challenge) that the others must not wait for them."""
 
-Found: TypeAlias = Approval | Attempt | Mandate | Operation | None
+Found: TypeAlias = Approval | Attempt | Credit | Mandate | Operation | None
+
+
+BEHIND: dict[str, type[Attempt | Credit | Mandate]] = {
+    "release": Attempt,
+    "credit": Credit,
+    "set_up": Mandate,
+    "revoke": Mandate,
+}
+"""What the subject of these steps is the id of."""
 
 
 def counterpart_of(tx: Transaction, step: str, household_id: str | None, subject_id: str) -> str:
@@ -70,10 +80,7 @@ def _merchant(tx: Transaction, step: str, household: str, subject_id: str) -> st
 
 
 def _adapter(tx: Transaction, step: str, household: str, subject_id: str) -> str:
-    if step == "top_up":
-        method_id: str | None = subject_id.partition("/")[0]
-    else:
-        method_id = _method_id(tx, household, _behind(tx, step, household, subject_id))
+    method_id = _method_id(tx, household, _behind(tx, step, household, subject_id))
     method = tx.seek(PaymentMethod, household, method_id) if method_id is not None else None
     return method.adapter if method is not None else ""
 
@@ -87,10 +94,8 @@ def _behind(tx: Transaction, step: str, household: str, subject_id: str) -> Foun
             shipment = tx.seek(Shipment, household, subject_id)
             order = None if shipment is None else tx.seek(Order, household, shipment.order_id)
             return None if order is None else tx.seek(Attempt, household, order.attempt_id)
-        case "release":
-            return tx.seek(Attempt, household, subject_id)
-        case "set_up" | "revoke":
-            return tx.seek(Mandate, household, subject_id)
+        case "release" | "credit" | "set_up" | "revoke":
+            return tx.seek(BEHIND[step], household, subject_id)
         case "sync" if subject_id.startswith(MANDATE_PREFIX):
             return tx.seek(Mandate, household, subject_id.removeprefix(MANDATE_PREFIX))
         case _:

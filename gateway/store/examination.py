@@ -219,7 +219,8 @@ TOP_UPS = text("""
     FROM journal
     JOIN posting ON posting.household_id = journal.household_id AND posting.journal_id = journal.id
     JOIN account ON account.household_id = posting.household_id AND account.id = posting.account_id
-    WHERE journal.household_id = :household AND journal.kind = 'top_up' AND account.kind = 'household_balance'
+    WHERE journal.household_id = :household AND journal.kind IN ('gift', 'top_up')
+        AND account.kind = 'household_balance'
     GROUP BY journal.household_id, journal.source_id, posting.currency, journal.kind
 """)
 # A pay-out that takes back as much as it brings has no legs.

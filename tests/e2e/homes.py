@@ -14,9 +14,10 @@ from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Policy
 from gateway.domain.stock import Slot, Supply
 from gateway.steps.acts.equipment import NewDevice, add_device, choose_pack
+from gateway.steps.acts.gift import give_credit
 from gateway.steps.acts.household import add_household, set_policy
 from gateway.steps.acts.limits import Limits
-from gateway.steps.acts.wallet import link_account, top_up
+from gateway.steps.acts.wallet import link_account
 from gateway.steps.ports import Offer, WantedLine
 
 SHOP_ID = "corner-market"
@@ -149,7 +150,9 @@ def link(gateway: Gateway, household: Household) -> None:
         limits=limits,
     )
     if household.home.account == "balance":
-        top_up(gateway.services, household.owner, mandate.payment_method_id, BALANCE_MINOR)
+        with gateway.unit_of_work.begin() as tx:
+            now_us = gateway.clock.now_us()
+            give_credit(tx, mandate.household_id, BALANCE_MINOR, by="operator", reason="welcome", now_us=now_us)
 
 
 def _add_thing(gateway: Gateway, owner: Member, kind: str, name: str, now_us: int) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""What a member does with money: link an account, set and revoke its mandate, top up a stored balance.
+"""What a member does with money: link an account, set and revoke its mandate.
 
-Linking calls the provider: prepare, call, settle, as the steps do. Revoking and topping up leave rows for the worker.
+Linking calls the provider: prepare, call, settle, as the steps do. Revoking leaves rows for the worker.
 """
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMe
 from gateway.domain.preference import MethodChoice
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.acts.household import named
-from gateway.steps.acts.limits import MOST_MINOR, Limits
+from gateway.steps.acts.limits import Limits
 from gateway.steps.money.accounts import funding_of
 from gateway.steps.money.calls import Refused, call_provider
 from gateway.steps.money.capabilities import require_served
@@ -27,7 +27,6 @@ from gateway.steps.money.permissions import (
 from gateway.steps.ports import Services, Transaction
 from payments import adapter
 from payments.errors import ConfigError, NotSent, RateLimited
-from payments.money import Money
 
 MAX_METHODS = 10
 MAX_METHODS_EVER = 200
@@ -201,22 +200,6 @@ def unlink_account(services: Services, member: Member, method_id: str) -> Paymen
             if mandate.provider_ref:
                 tx.enqueue("revoke", method.household_id, mandate.id, due_us=services.clock.now_us())
     return revoked
-
-
-def top_up(services: Services, member: Member, method_id: str, amount_minor: int) -> Money:
-    """Leave a row that adds money to a stored balance, and return the amount; raises Invalid."""
-    member.may_administer("top up a balance")
-    if not 1 <= amount_minor <= MOST_MINOR:
-        raise Invalid("amount", "give an amount above zero and below a million")
-    with services.unit_of_work.begin() as tx:
-        method = tx.get(PaymentMethod, member.household_id, method_id)
-        if not isinstance(_provider(services, method.adapter), adapter.StoredBalance):
-            raise Invalid("account", f"{method.label} is not a stored balance")
-        if method.state is not MethodState.ACTIVE:
-            raise Conflict("account", method_id, method.state, "top up")
-        subject = f"{method.id}/{tx.new_id()}/{amount_minor}"
-        tx.enqueue("top_up", method.household_id, subject, due_us=services.clock.now_us())
-    return Money(amount_minor, method.currency)
 
 
 def _mandate(tx: Transaction, method: PaymentMethod, limits: Limits, now_us: int) -> Mandate:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
+from gateway.domain.credit import Credit, CreditState
 from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
     AttemptState,
@@ -29,6 +30,7 @@ HOLDING = frozenset(
     }
 )
 TOOK_EFFECT = frozenset({OperationState.SUCCEEDED, OperationState.REVERSED})
+CREDIT_UNDECIDED = {CreditState.OWED, CreditState.MANUAL_REVIEW}
 UNDECIDED = UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}
 
 
@@ -44,15 +46,17 @@ def compare_open_book(
     theirs = provider.movements(token)
     household_id, name = methods[0].household_id, methods[0].adapter
     with unit_of_work.read() as tx:
+        undecided: list[Credit] = []
         operations = list(tx.examination().moved_by(household_id, frozenset(one.id for one in methods)))
         ours = dict(_movements(operations))
         if methods[0].funding is Funding.BALANCE:
             for top_up in tx.examination().top_ups(household_id):
                 amount = Money(top_up.found_minor, top_up.currency)
                 ours[top_up.subject_id, adapter.OperationKind.TOP_UP] = amount
+            undecided = tx.find(Credit, household_id, state=frozenset(CREDIT_UNDECIDED))
         strangers = [one.reference for one in theirs if (one.reference, one.kind) not in ours]
         known = tx.examination().moved(strangers)
-    left_out = _left_out(operations)
+    left_out = _left_out(operations) | {(one.id, adapter.OperationKind.TOP_UP) for one in undecided}
     if not provider.capabilities.manual_capture:  # its holds are only remembered
         left_out |= {(one.id, adapter.OperationKind.AUTHORIZE) for one in operations}
     for (reference, kind), cause, detail in _differing(ours, theirs, left_out, known):

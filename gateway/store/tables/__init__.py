@@ -7,6 +7,7 @@ ever read back whole is JSON.
 
 from gateway.store.tables.access import ApiTokenRow, OperatorRow, SessionRow, SignInLinkRow
 from gateway.store.tables.cart import ApprovalRow, CartRow, LineRow
+from gateway.store.tables.credit import CreditRow
 from gateway.store.tables.household import HouseholdRow, MemberRow
 from gateway.store.tables.order import OrderLineRow, OrderRow, ShipmentRow, WithdrawalRow
 from gateway.store.tables.payment import (
@@ -55,6 +56,7 @@ __all__ = [
     "CartRow",
     "CommandRow",
     "ConsentRow",
+    "CreditRow",
     "CursorRow",
     "DeviceRow",
     "ForecastRow",

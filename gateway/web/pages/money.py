@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from gateway.domain.errors import Invalid, NotFound
 from gateway.domain.household import Household
-from gateway.domain.payment import MandateState, MethodState, PaymentMethod
+from gateway.domain.payment import MandateState, MethodState
 from gateway.steps.acts import returning, wallet
 from gateway.steps.acts.household import freeze_everything, freeze_method, unfreeze_everything
 from gateway.steps.acts.limits import Limits
@@ -169,16 +169,6 @@ def unfreeze_account(visiting: Visiting, method_id: str) -> Response:
     """Let one account be debited again."""
     visiting.change(lambda tx: freeze_method(tx, visiting.member, method_id, frozen=False))
     return back("/money", "method-unfrozen")
-
-
-@router.post("/methods/{method_id}/top-up")
-@shown_on(money_page)
-def top_up(visiting: Visiting, method_id: str, amount: Annotated[str, Form(max_length=20)]) -> Response:
-    """Add money to a stored balance."""
-    with visiting.web.unit_of_work.read() as tx:
-        currency = tx.get(PaymentMethod, visiting.household_id, method_id).currency
-    wallet.top_up(visiting.web.steps, visiting.member, method_id, amount_of(amount, currency))
-    return back("/money", "topped-up")
 
 
 @router.get("/returned/{adapter}")

@@ -49,7 +49,6 @@ DONE = {
     "shelf": "The shelf is counted. The forecast follows.",
     "slot": "Saved. The forecast follows.",
     "token": "The token is revoked.",
-    "topped-up": "The top-up is on its way; the balance follows.",
     "unfrozen": "The freeze is lifted; what waited goes on.",
     "unnamed": "It is paid by the accounts in their order again.",
     "withdrawn": "You have withdrawn from the contract. The acknowledgement stands below, with its time.",

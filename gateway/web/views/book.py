@@ -18,6 +18,7 @@ ENTRY_WORDS = {
     "settlement": "Paid out by the provider",
     "payout": "Paid to the shop",
     "top_up": "Topped up",
+    "gift": "Given to you",
     "reversal": "Corrected",
 }
 

@@ -20,6 +20,7 @@ ACCOUNT_WORDS = {
     "merchant_payable": "Owed to",
     "bank": "Bank",
     "fees": "Fees",
+    "gift_expense": "Gifts",
     "suspense": "To be explained",
 }
 OWED = frozenset({"household_balance", "merchant_payable"})

@@ -18,8 +18,9 @@ from gateway.domain.payment import Attempt, AttemptState, Mandate, Operation, Op
 from gateway.domain.records import MerchantAccount
 from gateway.domain.replenishment import Forecast, Plan
 from gateway.domain.stock import Device, PackOption, Quarantined, Supply
+from gateway.steps.acts.gift import give_credit
 from gateway.steps.acts.limits import Limits
-from gateway.steps.acts.wallet import link_account, top_up
+from gateway.steps.acts.wallet import link_account
 from gateway.steps.money.books import post
 from gateway.steps.ports import Transaction
 from gateway.store.merchant_secrets import seal_merchant
@@ -45,7 +46,9 @@ def with_balance(installed: Replenish) -> Replenish:
     mandate = link_account(
         gateway.services, owner, adapter_name="balance", token=owner.household_id, label="Balance", limits=LIMITS
     )
-    top_up(gateway.services, owner, mandate.payment_method_id, 4_000)
+    with gateway.unit_of_work.begin() as tx:
+        now_us = gateway.clock.now_us()
+        give_credit(tx, mandate.household_id, 4_000, by="operator", reason="welcome", now_us=now_us)
     make_worker(gateway, in_turn=True).run_once()
     gateway.close()
     return installed

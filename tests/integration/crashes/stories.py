@@ -11,7 +11,8 @@ from gateway.domain.household import Member
 from gateway.domain.order import Order
 from gateway.domain.payment import Funding, Mandate, PaymentMethod
 from gateway.domain.replenishment import Forecast, Plan
-from gateway.steps.acts.wallet import link_account, top_up, unlink_account
+from gateway.steps.acts.gift import give_credit
+from gateway.steps.acts.wallet import link_account, unlink_account
 from gateway.steps.approve import Approve, Undo
 from payments.adapter import MandateActive, SetupMandate
 from payments.money import Money
@@ -107,7 +108,8 @@ def _paid_in(world: World, _: BankProcess) -> None:
     world.add(
         build(PaymentMethod, id="balance", adapter="balance", funding=Funding.BALANCE, token_sealed=sealed, rank=1)
     )
-    top_up(world.services, _ana(world), "balance", 500)
+    with world.store.begin() as tx:
+        give_credit(tx, HOME, 500, by="operator", reason="welcome", now_us=world.clock.now_us())
 
 
 ORDERED = {"setup_mandate": 1, "authorize": 1}
@@ -132,7 +134,7 @@ STORIES: dict[str, Story] = {
     "void again": Story("sync", _undone, ORDERED | {"void": 1}, lost=("void:drop_before",)),
     "refund": Story("refund", _lost, PAID | {"refund": 1}),
     "look a refund up": Story("sync", _lost, PAID | {"refund": 1}, lost=("refund:drop_after",)),
-    "top up": Story("top_up", _paid_in, {"setup_mandate": 1}),
+    "credit": Story("credit", _paid_in, {"setup_mandate": 1}),
 }
 
 

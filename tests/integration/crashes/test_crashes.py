@@ -102,7 +102,7 @@ def check(story: Story, world: World, bank: BankProcess, *, was_written: bool) -
         assert mandate.state is (MandateState.REVOKED if done["revoke_mandate"] else MandateState.ACTIVE)
     for method in world.rows(PaymentMethod):
         assert method.state is (MethodState.REVOKED if done["revoke_mandate"] else MethodState.ACTIVE)
-    if story.step == "top_up":
+    if story.step == "credit":
         balance = world.providers.balance_of(HOME)
         assert balance == (Money(500, "EUR"), Money(0, "EUR"))
 

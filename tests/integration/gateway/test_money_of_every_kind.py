@@ -6,11 +6,11 @@ import pytest
 
 from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import DomainError, Invalid
-from gateway.domain.household import Household, Member
+from gateway.domain.household import Household
 from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod, Posting
 from gateway.domain.records import MerchantAccount
+from gateway.steps.acts.gift import give_credit
 from gateway.steps.acts.limits import Limits
-from gateway.steps.acts.wallet import top_up
 from payments.errors import UnknownCurrency
 from payments.money import Money
 from tests.builders import HOME, build
@@ -86,12 +86,10 @@ def test_a_cart_that_costs_nothing_is_never_debited(open_rig: OpenRig) -> None:
 
 
 @pytest.mark.parametrize("amount_minor", [0, -1, -100, 100_000_001, 10**18])
-def test_no_top_up_and_no_limit_is_nothing_less_or_out_of_reason(open_rig: OpenRig, amount_minor: int) -> None:
+def test_no_gift_and_no_limit_is_nothing_less_or_out_of_reason(open_rig: OpenRig, amount_minor: int) -> None:
     rig = open_rig(*home())
-    with rig.store.read() as tx:
-        ana = tx.get(Member, HOME, "ana")
-    with pytest.raises(Invalid, match="above zero"):
-        top_up(rig.services, ana, "method", amount_minor)
+    with pytest.raises(Invalid, match="above zero"), rig.store.begin() as tx:
+        give_credit(tx, HOME, amount_minor, by="operator", reason="welcome", now_us=rig.clock.now)
     with pytest.raises(Invalid, match="above zero"):
         Limits(standing=False, per_order_minor=amount_minor, per_period_minor=1, period_days=30).checked()
     with pytest.raises(Invalid, match="above zero"):

@@ -1,17 +1,14 @@
 """Every freeze at every place the money may be: nothing moves while it lasts, and lifting it lets all go on once."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from gateway.domain.household import Member
 from gateway.domain.order import Order
 from gateway.domain.payment import Attempt
-from gateway.domain.records import Act, Message
 from gateway.steps.acts.household import freeze_everything, freeze_method, unfreeze_everything
 from gateway.steps.approve import Approve
-from gateway.steps.top_up import MOST_TRIES, top_up
 from tests.builders import HOME
 from tests.rig import Rig
 
@@ -56,15 +53,3 @@ def test_nothing_moves_while_frozen_and_all_goes_on_once_it_is_lifted(
     assert rig.bank.debited_minor == rig.the(Order).total_minor
     assert rig.bank.held_minor == 0
     assert rig.differences() == []
-
-
-def test_a_top_up_nobody_ever_answers_is_left_to_the_operator_and_neither_booked_nor_failed(
-    with_cart: OpenRig,
-) -> None:
-    rig = with_cart()
-    rig.enqueue("top_up", "method/key/100")
-    item = replace(rig.claim("top_up"), tries=MOST_TRIES + 1)
-    top_up(item, rig.services)
-    assert rig.waiting("top_up") == []
-    assert [one.verb for one in rig.rows(Act)] == ["top_up_left_open"]
-    assert len(rig.rows(Message, kind="top_up_unknown")) == 1

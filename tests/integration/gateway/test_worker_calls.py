@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.domain.cart import Cart, CartState
+from gateway.domain.credit import Credit
 from gateway.domain.household import Household, Member
 from gateway.domain.order import Order
 from gateway.domain.payment import Attempt, AttemptState, Mandate, PaymentMethod
@@ -257,7 +258,8 @@ def test_every_row_of_work_says_whom_it_will_call(town: Town) -> None:
     rig.enqueue("fill", f"{HOME}/shop")
     rig.enqueue("settle", "sandbox", household_id=None)
     rig.enqueue("revoke", "mandate")
-    rig.enqueue("top_up", "method/key/100")
+    rig.add(build(Credit, payment_method_id="method"))
+    rig.enqueue("credit", "credit")
     with rig.engine.connect() as connection:
         seen.update((row.step, row.counterpart) for row in connection.execute(select(_work)))
     assert seen >= {
@@ -269,7 +271,7 @@ def test_every_row_of_work_says_whom_it_will_call(town: Town) -> None:
         ("refund", "payment/sandbox"),
         ("settle", "payment/sandbox"),
         ("revoke", "payment/sandbox"),
-        ("top_up", "payment/sandbox"),
+        ("credit", "payment/sandbox"),
         ("forecast", ""),
     }
     assert {step for step, counterpart in seen if step == counterpart} <= {"challenge"}

@@ -1,4 +1,4 @@
-"""Accounts on the Money page: linked, unlinked, frozen and topped up, with a bank in memory behind them."""
+"""Accounts on the Money page: linked, unlinked and frozen, with a bank in memory behind them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,25 +7,12 @@ import pytest
 
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.steps.money.permissions import settle_set_up
-from payments.adapter import Outcome, ToppedUp, TopUp
-from payments.money import Money
 from tests.fake_bank import FakeBank, FakeProviders
 from tests.fakes import FakeClock
 from tests.integration.web.sample_household import HOUSE, world
 from tests.web_client import WebClient
 
 LINK = {"adapter": "sandbox", "label": "Joint account", "account": "tok-1", "per_order": "30", "per_period": "120,50"}
-
-
-class BalanceBank(FakeBank):
-    """A bank that also keeps a stored balance."""
-
-    def top_up(self, request: TopUp) -> Outcome:
-        return ToppedUp(request.reference, request.amount)
-
-    def balance(self, method_token: str, currency: str) -> tuple[Money, Money]:
-        assert method_token
-        return Money(0, currency), Money(0, currency)
 
 
 def client_of(bank: FakeBank) -> WebClient:
@@ -117,18 +104,7 @@ def test_an_account_is_frozen_and_debited_again(web: WebClient) -> None:
     assert method_of(web, "method-bank").state is MethodState.ACTIVE
 
 
-def test_a_stored_balance_is_topped_up() -> None:
-    with client_of(BalanceBank()) as web:
-        answer = web.post("/money/methods/method-balance/top-up", data={"amount": "25,00"})
-        assert (answer.status_code, answer.headers["location"]) == (303, "/money?done=topped-up")
-        assert web.post("/money/methods/method-balance/top-up", data={"amount": "0"}).status_code == 422
-
-
-def test_a_bank_account_is_no_stored_balance(web: WebClient) -> None:
-    assert web.post("/money/methods/method-bank/top-up", data={"amount": "25"}).status_code == 422
-
-
-@pytest.mark.parametrize("act", ["unlink", "freeze", "unfreeze", "top-up"])
+@pytest.mark.parametrize("act", ["unlink", "freeze", "unfreeze"])
 def test_only_an_owner_changes_an_account(web: WebClient, act: str) -> None:
     web.http.cookies.clear()
     web.sign_in("member-iris")

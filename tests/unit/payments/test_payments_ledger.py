@@ -17,6 +17,7 @@ from payments.ledger import (
     balances,
     capture,
     check,
+    gift,
     hold,
     household_balance,
     merchant_payable,
@@ -27,7 +28,6 @@ from payments.ledger import (
     release,
     reversal,
     settlement,
-    top_up,
     unbalanced,
 )
 from payments.money import Money
@@ -51,7 +51,7 @@ def test_every_journal_sums_to_zero(amount: Money, other: Money) -> None:
         settlement("s1", CLEARING, amount, other),
         settlement("s2", CLEARING, amount, other, unmatched=other),
         payout("p1", SHOP, amount),
-        top_up("t1", household_balance("h1"), amount),
+        gift("t1", household_balance("h1"), amount),
     ]
     for journal in [*journals, *(reversal(f"x-{journal.reference}", journal) for journal in journals)]:
         assert unbalanced(journal.postings) == {}
@@ -93,7 +93,7 @@ def test_a_story_from_hold_to_pay_out_ends_where_the_chart_of_accounts_says() ->
 def test_a_capture_by_balance_moves_from_the_household_to_the_merchant() -> None:
     anna = household_balance("anna")
     journals = [
-        top_up("t1", anna, eur(10_000)),
+        gift("t1", anna, eur(10_000)),
         hold("a1", anna, SHOP, eur(3_000)),
         *capture("c1", anna, SHOP, eur(3_000)),
     ]
@@ -192,5 +192,6 @@ def test_the_chart_of_accounts_is_complete() -> None:
         "merchant_payable",
         "bank",
         "fees",
+        "gift_expense",
         "suspense",
     }
