@@ -19,6 +19,8 @@ PaymentError
 
 NOTHING_HELD = "nothing_held"
 """The code of an InvalidRequest that refuses a void because nothing is left of the hold; no other void is taken so."""
+NO_SUCH_MANDATE = "no_such_mandate"
+"""The code of an InvalidRequest that refuses a mandate the provider does not know: to revoke it is what was wanted."""
 
 
 class PaymentError(Exception):

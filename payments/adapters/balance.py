@@ -58,7 +58,7 @@ from payments.adapters.balance_book import (
     RefundsDocument,
 )
 from payments.context import AdapterContext
-from payments.errors import NOTHING_HELD, InvalidRequest, NoticeRejected
+from payments.errors import NO_SUCH_MANDATE, NOTHING_HELD, InvalidRequest, NoticeRejected
 from payments.money import LARGEST_MINOR, Money
 
 Refusal = tuple[DeclineKind, str, str]
@@ -262,7 +262,7 @@ class BalanceAdapter:
     def _mandate(self, mandate_ref: str) -> MandateDocument:
         mandate = self._book.read(f"mandate/{mandate_ref}", MandateDocument)
         if mandate is None:
-            raise InvalidRequest("no_such_mandate", f"no mandate is called {mandate_ref}")
+            raise InvalidRequest(NO_SUCH_MANDATE, f"no mandate is called {mandate_ref}")
         return mandate
 
     def _refusal(self, account: AccountDocument, amount: Money, mandate_ref: str) -> Refusal | None:

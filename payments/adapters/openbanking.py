@@ -59,7 +59,7 @@ from payments.adapters.openbanking_operations import (
 )
 from payments.adapters.openbanking_state import Consent, Hold, Memory, Operation, PaymentName, fingerprint, short
 from payments.context import AdapterContext
-from payments.errors import NOTHING_HELD, InvalidRequest, OutcomeUnknown
+from payments.errors import NO_SUCH_MANDATE, NOTHING_HELD, InvalidRequest, OutcomeUnknown
 from payments.money import Money
 
 TITLE = "Bank account (open banking)"
@@ -127,7 +127,7 @@ class OpenBankingAdapter:
         consent = self._memory.find(Consent, request.mandate_ref)
         _require_amount(request.amount)
         if consent is None or consent.method_token != request.method_token:
-            raise InvalidRequest("no_such_mandate", f"no consent of this account is called {request.mandate_ref}")
+            raise InvalidRequest(NO_SUCH_MANDATE, f"no consent of this account is called {request.mandate_ref}")
         name = short(request.reference, LONGEST_NAME)
         parts = (request.key, request.reference, request.amount, request.method_token, request.mandate_ref)
         operation = Operation(

@@ -22,7 +22,7 @@ from payments.adapters.openbanking_answers import ASKED, AUTHORISED, ENDED, Cons
 from payments.adapters.openbanking_bank import Bank
 from payments.adapters.openbanking_state import Consent, Journey, Memory, SetUp, fingerprint
 from payments.context import AdapterContext
-from payments.errors import ConfigError, InvalidRequest, NotSent, OutcomeUnknown, RateLimited
+from payments.errors import NO_SUCH_MANDATE, ConfigError, InvalidRequest, NotSent, OutcomeUnknown, RateLimited
 from payments.money import Money
 
 PAGE_FRESH_US = 12 * 3600 * SECOND_US
@@ -138,7 +138,7 @@ class Consents:
         """End a consent at the bank and forget its tokens; raises InvalidRequest for one that never was."""
         consent = self._memory.find(Consent, consent_id)
         if consent is None:
-            raise InvalidRequest("no_such_mandate", f"no consent is called {consent_id}")
+            raise InvalidRequest(NO_SUCH_MANDATE, f"no consent is called {consent_id}")
         if consent.status not in {"ended", "refused"}:
             self._bank.give_consent_back(consent_id)
             self._end(consent_id, "ended")

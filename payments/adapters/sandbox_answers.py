@@ -25,7 +25,7 @@ from payments.adapter import (
     Voided,
 )
 from payments.context import HttpResponse
-from payments.errors import NOTHING_HELD, InvalidRequest, MoneyError, NoticeRejected, OutcomeUnknown
+from payments.errors import NO_SUCH_MANDATE, NOTHING_HELD, InvalidRequest, MoneyError, NoticeRejected, OutcomeUnknown
 from payments.money import Money
 
 Success = TypeVar("Success")
@@ -42,7 +42,7 @@ _WRONG_REQUEST = frozenset(
         "no_such_account",
         "no_such_capture",
         "no_such_hold",
-        "no_such_mandate",
+        NO_SUCH_MANDATE,
         NOTHING_HELD,
         "over_capture",
         "over_refund",

@@ -71,7 +71,7 @@ from payments.adapters.sepa_reasons import reason_of
 from payments.adapters.sepa_rules import inactive, positive, promise, said, taking
 from payments.adapters.sepa_settings import read_settings
 from payments.context import AdapterContext
-from payments.errors import NOTHING_HELD, InvalidRequest, NoticeRejected
+from payments.errors import NO_SUCH_MANDATE, NOTHING_HELD, InvalidRequest, NoticeRejected
 from payments.money import Money
 
 DAY_US = 86_400_000_000
@@ -298,7 +298,7 @@ class SepaAdapter:
     def _mandate(self, reference: str) -> MandateDocument:
         mandate = self._book.read(f"mandate/{reference}", MandateDocument)
         if mandate is None:
-            raise InvalidRequest("no_such_mandate", f"no mandate is called {reference}")
+            raise InvalidRequest(NO_SUCH_MANDATE, f"no mandate is called {reference}")
         return mandate
 
     def _hold(self, reference: str) -> HoldDocument:

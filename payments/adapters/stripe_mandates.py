@@ -28,7 +28,7 @@ from payments.adapter import (
 from payments.adapters.stripe_answers import ADAPTER, REFERENCE, Failure, declined, read, read_refusal
 from payments.adapters.stripe_connection import asked
 from payments.adapters.stripe_records import Mandate, Records, Setup
-from payments.errors import InvalidRequest, OutcomeUnknown
+from payments.errors import NO_SUCH_MANDATE, InvalidRequest, OutcomeUnknown
 from payments.money import Money
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Mandates:
         """Debit nothing under it any more, then take the account off Stripe's books; a second time changes nothing."""
         mandate = self.records.find(Mandate, request.mandate_ref)
         if mandate is None:
-            raise InvalidRequest("no_such_mandate", "Stripe has no such permission")
+            raise InvalidRequest(NO_SUCH_MANDATE, "Stripe has no such permission")
         # Nothing else of the record ever changes: who loses this race finds it revoked.
         self.records.change(request.mandate_ref, mandate, msgspec.structs.replace(mandate, revoked=True))
         try:
@@ -141,7 +141,7 @@ class Mandates:
         """Return the permission an amount may be debited under; raises InvalidRequest for one of another account."""
         mandate = self.records.find(Mandate, mandate_ref)
         if mandate is None:
-            raise InvalidRequest("no_such_mandate", "Stripe has no such permission")
+            raise InvalidRequest(NO_SUCH_MANDATE, "Stripe has no such permission")
         if mandate.token != token:
             raise InvalidRequest("wrong_account", "the permission is for another account")
         if amount.currency != mandate.currency:

@@ -50,7 +50,7 @@ from payments.adapters.stripe_records import MOST_RACES, Hold, Mandate, Operatio
 from payments.adapters.stripe_refunds import refund, sync_refund
 from payments.adapters.stripe_settlements import list_settlements
 from payments.context import AdapterContext
-from payments.errors import NOTHING_HELD, ConfigError, InvalidRequest, OutcomeUnknown
+from payments.errors import NO_SUCH_MANDATE, NOTHING_HELD, ConfigError, InvalidRequest, OutcomeUnknown
 from payments.money import Money
 
 NAME = "stripe_sepa"
@@ -127,7 +127,7 @@ class StripeSepaDebit:
         hold = self._take(request)
         mandate = self._records.find(Mandate, hold.mandate)
         if mandate is None:
-            raise InvalidRequest("no_such_mandate", "Stripe has no such permission")
+            raise InvalidRequest(NO_SUCH_MANDATE, "Stripe has no such permission")
         if mandate.revoked:
             return Declined(DeclineKind.MANDATE, "mandate_revoked", "The permission was given back.")
         wanted = Operation(

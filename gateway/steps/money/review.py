@@ -17,6 +17,8 @@ from payments.money import Money
 
 NOTICES_SHOWN = 20
 FILES_SHOWN_US = 30 * DAY_US
+NEVER_ENDED = "its provider never said that it ended"
+"""Begins the note of a mandate that ended here and perhaps not at its provider: the operator asks there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _left_open(mandate: Mandate) -> str:
     is_waiting = mandate.state in {MandateState.PENDING, MandateState.REQUIRES_ACTION}
     if is_waiting and mandate.looks >= len(SYNC_AFTER_S):
         return f"the provider has not said that it stands: {mandate.note}"
-    if mandate.state is MandateState.REVOKED and mandate.note.startswith("its provider never said"):
+    if mandate.state is MandateState.REVOKED and mandate.note.startswith(NEVER_ENDED):
         return mandate.note
     return ""
 

@@ -15,6 +15,7 @@ from gateway.domain.replenishment import DAY_US
 from gateway.steps.acts.limits import Limits
 from gateway.steps.acts.wallet import came_back, confirmed, link_account, set_limits, unlink_account
 from gateway.steps.money.permissions import MOST_LOOKS
+from gateway.steps.money.review import review
 from payments.adapter import OperationKind as Kind
 from payments.adapter import SetupMandate
 from tests.builders import build
@@ -455,3 +456,20 @@ def test_a_provider_that_never_confirms_an_end_is_not_asked_for_ever(with_cart: 
     assert rig.waiting("revoke") == []
     (ended,) = rig.rows(Mandate, id=mandate.id)
     assert ended.note == "its provider never said that it ended"
+
+
+@pytest.mark.parametrize("fault", ["invalid", "decline"])
+def test_a_provider_that_refuses_to_end_a_permission_is_not_taken_to_have_ended_it(
+    with_cart: OpenRig, fault: Fault
+) -> None:
+    rig = open_with_link(with_cart)
+    rig.bank.fail("revoke_mandate", fault)
+    mandate = in_force(rig)
+    unlink_account(rig.services, ana(rig), mandate.payment_method_id)
+    rig.work_off()
+    assert rig.bank.mandates
+    assert rig.waiting("revoke") == []
+    with rig.store.read() as tx:
+        (waiting,) = review(tx)
+    assert (waiting.what, waiting.subject_id) == ("permission", mandate.id)
+    assert waiting.why.startswith("its provider never said that it ended: ")
