@@ -108,7 +108,7 @@ class StripeCards:
             request.mandate_ref, request.method_token, request.amount, self._context.now_us()
         )
         if isinstance(mandate, Declined):
-            return mandate
+            return self._sent_before(request, mandate)
         wanted = Operation(
             key=request.key,
             kind="authorize",
@@ -126,6 +126,17 @@ class StripeCards:
             return self._held(request, operation, mandate, made)
         except OutcomeUnknown as lost:
             return Unknown(lost.reason)
+
+    def _sent_before(self, request: Authorize, ended: Declined) -> AuthorizeOutcome:
+        """Say no where nothing was sent before the permission ended; else what became of that."""
+        operation = self._records.find(Operation, request.reference)
+        if operation is None:
+            return ended
+        try:
+            intent = self._intents.sent_before(request.reference, operation)
+        except OutcomeUnknown as lost:
+            return Unknown(lost.reason)
+        return read_hold(intent, request.reference, request.amount)
 
     def capture(self, request: Capture) -> CaptureOutcome:
         """Take the held money, or a part of it; Stripe lets the rest go."""

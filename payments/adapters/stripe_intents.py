@@ -10,6 +10,7 @@ from payments.adapters.stripe_connection import asked
 from payments.adapters.stripe_mandates import MethodType
 from payments.adapters.stripe_money import to_stripe
 from payments.adapters.stripe_records import Mandate, Operation, Records
+from payments.errors import OutcomeUnknown
 
 MOST_LISTED = 100
 MOST_LOOKED_AT = 1_000
@@ -79,6 +80,16 @@ class Intents:
             if intent.metadata.get(REFERENCE) == reference:
                 return self._noted(reference, operation, intent)
         return None
+
+    def sent_before(self, reference: str, operation: Operation) -> Intent:
+        """Return the intent of an operation that may not be sent any more; raises OutcomeUnknown where none is found.
+
+        The permission ended after it went out, or was about to: that it is not there yet does not say it never will be.
+        """
+        found = self.find(reference, operation)
+        if found is None:
+            raise OutcomeUnknown("the permission has ended, and what was sent before may still be on its way")
+        return found
 
     def retrieve(self, intent_id: str) -> Intent:
         """Return an intent as it is now."""

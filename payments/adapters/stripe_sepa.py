@@ -128,7 +128,8 @@ class StripeSepaDebit:
         mandate = self._records.find(Mandate, hold.mandate)
         if mandate is None:
             raise InvalidRequest(NO_SUCH_MANDATE, "Stripe has no such permission")
-        if mandate.revoked:
+        if mandate.revoked and self._records.find(Operation, request.reference) is None:
+            self._give_back(request.authorization_ref, request.reference)
             return Declined(DeclineKind.MANDATE, "mandate_revoked", "The permission was given back.")
         wanted = Operation(
             key=request.key,
@@ -143,6 +144,8 @@ class StripeSepaDebit:
             made: Intent | Refusal
             if operation.made:
                 made = self._intents.retrieve(operation.made)
+            elif mandate.revoked:
+                made = self._intents.sent_before(request.reference, operation)
             else:
                 made = self._intents.make(request.reference, operation, mandate, manual=False)
         except OutcomeUnknown as lost:
