@@ -55,6 +55,13 @@ class MandateState(StrEnum):
     EXPIRED = "expired"
 
 
+IDLE_DAYS = 400
+"""Not debited for so long, a permission ends by itself: what is bought once a year still finds it standing, with a
+month to spare, and what nobody uses any more cannot be misused."""
+IDLE_NOTICE_DAYS = 30
+"""So long before that the household is told."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mandate:
     """The permission to debit one method within limits; `standing` ones may also approve carts by themselves.
@@ -64,7 +71,8 @@ class Mandate:
 
     Its id is the key and reference under which the provider was asked to set it up, at `sent_wall_us` (real time).
     `looks` counts how often what became of that was looked up; `confirm_url` is where the customer must confirm it.
-    `replaces_id`: the mandate whose limits these become once the provider agrees.
+    `replaces_id`: the mandate whose limits these become once the provider agrees. `idle_days`: not debited for so long
+    it ends; its provider's own rule where it has one.
     """
 
     id: str
@@ -90,6 +98,7 @@ class Mandate:
     sent_wall_us: int | None = None
     looks: int = 0
     replaces_id: str | None = None
+    idle_days: int = IDLE_DAYS
 
 
 class ReservationState(StrEnum):

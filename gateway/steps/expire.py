@@ -15,19 +15,27 @@ from gateway.steps.goods.plans import drop_plans
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING
 from gateway.steps.money.effects import HOLD_PREFIX, payment_due
+from gateway.steps.money.idle import IDLE_PREFIX, LAPSE_PREFIX, lapse, warn_of_idle
 from gateway.steps.money.permissions import MANDATE_PREFIX
 from gateway.steps.money.undecided import STEP_UP_PREFIX
 from gateway.steps.ports import Transaction
 
 
 def expire(tx: Transaction, item: HouseholdItem, now_us: int) -> None:
-    """End what has outlived its time (subject: a cart's id, mandate/<id>, or hold/ and step-up/ with an attempt's)."""
+    """End what has outlived its time.
+
+    Subject: a cart's id; mandate/, idle/ or lapse/ with a mandate's; hold/ or step-up/ with an attempt's.
+    """
     if item.subject_id.startswith(HOLD_PREFIX):
         _renew_hold(tx, tx.get(Attempt, item.household_id, item.subject_id.removeprefix(HOLD_PREFIX)), now_us)
     elif item.subject_id.startswith(STEP_UP_PREFIX):
         _give_up(tx, tx.get(Attempt, item.household_id, item.subject_id.removeprefix(STEP_UP_PREFIX)), now_us)
     elif item.subject_id.startswith(MANDATE_PREFIX):
         _end_mandate(tx, tx.get(Mandate, item.household_id, item.subject_id.removeprefix(MANDATE_PREFIX)), now_us)
+    elif item.subject_id.startswith(IDLE_PREFIX):
+        warn_of_idle(tx, tx.get(Mandate, item.household_id, item.subject_id.removeprefix(IDLE_PREFIX)), now_us)
+    elif item.subject_id.startswith(LAPSE_PREFIX):
+        lapse(tx, tx.get(Mandate, item.household_id, item.subject_id.removeprefix(LAPSE_PREFIX)), now_us)
     else:
         _end_cart(tx, item, now_us)
 

@@ -15,6 +15,7 @@ from gateway.steps.acts.limits import Limits
 from gateway.steps.money.accounts import funding_of
 from gateway.steps.money.calls import Refused, call_provider
 from gateway.steps.money.capabilities import require_served
+from gateway.steps.money.idle import idle_days_of, stop_watching_idle
 from gateway.steps.money.permissions import (
     WAITING,
     Answer,
@@ -77,8 +78,8 @@ def link_account(
             named=bool(label.strip()),
             funding=funding_of(provider),
         )
-        wall_us = services.clock.wall_us()
-        mandate = replace(_mandate(tx, method, limits, now_us), sent_wall_us=wall_us)
+        wall_us, idle_days = services.clock.wall_us(), idle_days_of(provider.capabilities)
+        mandate = replace(_mandate(tx, method, limits, idle_days, now_us), sent_wall_us=wall_us)
         tx.add(method)
         begin_set_up(tx, mandate, now_us=now_us, wall_us=wall_us)
     return _ask_for(services, mandate, method, token)
@@ -105,7 +106,8 @@ def set_limits(services: Services, member: Member, mandate_id: str, limits: Limi
         method = tx.get(PaymentMethod, member.household_id, mandate.payment_method_id)
         if limits.valid_days is None and mandate.valid_until_us is not None and now_us >= mandate.valid_until_us:
             raise Invalid("valid_days", "it has ended; say for how many days it shall go on")
-        wanted = _changed(mandate, _mandate(tx, method, limits, now_us), services.clock.wall_us())
+        idle_days = idle_days_of(_provider(services, method.adapter).capabilities)
+        wanted = _changed(mandate, _mandate(tx, method, limits, idle_days, now_us), services.clock.wall_us())
         if wanted.replaces_id is None:
             tx.save(wanted)
             watch_end(tx, wanted)
@@ -197,12 +199,13 @@ def unlink_account(services: Services, member: Member, method_id: str) -> Paymen
                 continue
             tx.save(replace(mandate, state=MandateState.REVOKED, confirm_url=""))
             tx.cancel_work("expire", f"mandate/{mandate.id}")
+            stop_watching_idle(tx, mandate)
             if mandate.provider_ref:
                 tx.enqueue("revoke", method.household_id, mandate.id, due_us=services.clock.now_us())
     return revoked
 
 
-def _mandate(tx: Transaction, method: PaymentMethod, limits: Limits, now_us: int) -> Mandate:
+def _mandate(tx: Transaction, method: PaymentMethod, limits: Limits, idle_days: int, now_us: int) -> Mandate:
     return Mandate(
         id=tx.new_id(),
         household_id=method.household_id,
@@ -222,6 +225,7 @@ def _mandate(tx: Transaction, method: PaymentMethod, limits: Limits, now_us: int
         price_tolerance_percent=limits.price_tolerance_percent,
         valid_from_us=now_us,
         valid_until_us=None if limits.valid_days is None else now_us + limits.valid_days * DAY_US,
+        idle_days=idle_days,
     )
 
 

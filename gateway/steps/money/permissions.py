@@ -22,6 +22,7 @@ from gateway.domain.payment import (
 from gateway.domain.replenishment import DAY_US, SECOND_US
 from gateway.steps.messages import tell
 from gateway.steps.money.calls import Refused
+from gateway.steps.money.idle import watch_idle
 from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.money.withdrawn import end_withdrawn
 from gateway.steps.ports import Transaction
@@ -178,11 +179,11 @@ def _take_over(tx: Transaction, wanted: Mandate, said: adapter.MandateActive, *,
     )
     tx.save(changed)
     tx.save(_called(tx.get(PaymentMethod, wanted.household_id, wanted.payment_method_id), said.label))
-    ended = replace(
-        wanted, state=MandateState.REVOKED, provider_ref=old.provider_ref, confirm_url="", note="it was replaced"
-    )
+    # What lapsed was given back before; without a reference the new row would be taken for one never answered.
+    reference = old.provider_ref or said.mandate_ref
+    ended = replace(wanted, state=MandateState.REVOKED, provider_ref=reference, confirm_url="", note="it was replaced")
     tx.save(ended)
-    if ended.provider_ref:
+    if old.provider_ref:
         tx.enqueue("revoke", ended.household_id, ended.id, due_us=now_us)
     tx.cancel_work("sync", MANDATE_PREFIX + wanted.id)
     _stands(tx, changed, now_us, looks=wanted.looks)
@@ -205,6 +206,7 @@ def _is_being_used(tx: Transaction, mandate: Mandate) -> bool:
 def _stands(tx: Transaction, mandate: Mandate, now_us: int, *, looks: int) -> None:
     """Say that it stands, and see to its end."""
     watch_end(tx, mandate)
+    watch_idle(tx, mandate, now_us)
     if looks:  # who asked is not waiting for the answer any more
         text = f"The permission to debit stands: up to {Money(mandate.per_order_minor, mandate.currency)} an order."
         tell(tx, mandate.household_id, "mandate_active", text, "money", now_us)

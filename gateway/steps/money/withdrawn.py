@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
 from gateway.steps.messages import tell
+from gateway.steps.money.idle import stop_watching_idle
 from gateway.steps.ports import Transaction
 
 STOOD = frozenset({MandateState.ACTIVE, MandateState.SUSPENDED, MandateState.EXPIRED})
@@ -24,6 +25,7 @@ def end_withdrawn(tx: Transaction, household_id: str, method_id: str, mandate_re
         note = "taken back at the provider"
         tx.save(replace(mandate, state=MandateState.REVOKED, confirm_url="", note=note))
         tx.cancel_work("expire", f"mandate/{mandate.id}")
+        stop_watching_idle(tx, mandate)
     left = [one for one in mandates if one.state is not MandateState.REVOKED and one not in ended]
     if not left:
         tx.save(replace(method, state=MethodState.REVOKED))

@@ -47,6 +47,7 @@ class MandateRow(Owned, table=True):
     sent_wall_us: int | None = maybe_big()
     looks: int = 0
     replaces_id: str | None = None
+    idle_days: int
 
 
 class MethodChoiceRow(Owned, table=True):

@@ -33,7 +33,8 @@ NEXT_WORDS = {
     " yes there. Nothing is debited until then.",
     MandateState.SUSPENDED: "The last debits were declined, so nothing more is asked of it. See that there is money in"
     " the account, then save its limits anew or link it again.",
-    MandateState.EXPIRED: "This permission has ended. Change its limits and say for how many days it shall go on.",
+    MandateState.EXPIRED: "This permission has ended. Save its limits to set it up anew; where it had an end, say for"
+    " how many days it shall go on.",
 }
 """What a person does next where nothing may be debited."""
 
