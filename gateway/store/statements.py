@@ -59,6 +59,12 @@ def find(
     return query.order_by(order).limit(bindparam(LIMIT))
 
 
+def beginning(entity: Any, prefix: str, most: int) -> Select[Any]:
+    """Return the statement that reads the rows whose id begins so, ordered by id."""
+    rows = table(entity)
+    return _select(entity).where(rows.c.id.startswith(prefix, autoescape=True)).order_by(rows.c.id).limit(most)
+
+
 @cache
 def count(entity: Any, compared: tuple[tuple[str, Comparison], ...], *, scoped: bool) -> Select[Any]:
     """Return the statement that counts an entity's rows by these columns."""

@@ -110,6 +110,11 @@ class SqlTransaction:
                 return rows
         raise StoreBusy(f"rows of {kind.__name__} went from household to household while they were read")
 
+    def beginning(self, entity: type[Entity], prefix: str, *, most: int) -> list[Entity]:
+        kind: Any = entity
+        rows = self.connection.execute(statements.beginning(kind, prefix, most)).all()
+        return [mapping.to_entity(entity, row) for row in rows]
+
     def count(self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]) -> int:
         kind: Any = entity
         compared, parameters = _comparisons(household_id, equals)

@@ -91,6 +91,10 @@ class Transaction(Protocol):
         """
         ...
 
+    def beginning(self, entity: type[Entity], prefix: str, *, most: int) -> list[Entity]:
+        """Return at most so many entities of all households whose id begins so: for the operator, who types a part."""
+        ...
+
     def count(self, entity: type[Entity], household_id: str | None, /, **equals: Scalar | frozenset[str]) -> int:
         """Return how many such entities there are, without reading them; compared as in `find`."""
         ...

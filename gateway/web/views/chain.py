@@ -111,8 +111,10 @@ class PaymentChain:
     lines: tuple[LineLink, ...]
 
 
-def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> PaymentChain:
-    """Build one payment's chain; raises NotFound for another household's."""
+def payment_chain(
+    tx: Transaction, household_id: str, attempt_id: str, *, most_readings: int = MAX_READINGS_SHOWN
+) -> PaymentChain:
+    """Build one payment's chain, the newest readings of each line; raises NotFound for another household's."""
     attempt = tx.seek(Attempt, household_id, attempt_id)
     if attempt is None:  # people know it as a payment
         raise NotFound("payment", attempt_id)
@@ -129,7 +131,9 @@ def payment_chain(tx: Transaction, household_id: str, attempt_id: str) -> Paymen
         delivery="" if cart.delivery_minor == 0 else money(cart.delivery_minor, cart.currency),
         headline=_headline(payment),
         tone=TONES.get(attempt.state, ""),
-        lines=tuple(_line(tx, cart, line, wording) for line in tx.find(Line, household_id, cart_id=cart.id)),
+        lines=tuple(
+            _line(tx, cart, line, wording, most_readings) for line in tx.find(Line, household_id, cart_id=cart.id)
+        ),
     )
 
 
@@ -158,11 +162,11 @@ def _approval(tx: Transaction, approval: Approval, wording: Wording) -> Approval
     )
 
 
-def _line(tx: Transaction, cart: Cart, line: Line, wording: Wording) -> LineLink:
+def _line(tx: Transaction, cart: Cart, line: Line, wording: Wording, most_readings: int) -> LineLink:
     plan = tx.get(Plan, cart.household_id, line.plan_id)
     forecast = tx.get(Forecast, cart.household_id, plan.forecast_id)
     supply = tx.get(Supply, cart.household_id, line.supply_id)
-    readings = _readings(tx, forecast, wording)
+    readings = _readings(tx, forecast, wording, most_readings)
     signature, words = _signature(bool(entry["signed"]) for entry in forecast.evidence)
     return LineLink(
         line_id=line.id,
@@ -188,9 +192,9 @@ def _line(tx: Transaction, cart: Cart, line: Line, wording: Wording) -> LineLink
     )
 
 
-def _readings(tx: Transaction, forecast: Forecast, wording: Wording) -> tuple[ReadingLink, ...]:
+def _readings(tx: Transaction, forecast: Forecast, wording: Wording, most: int) -> tuple[ReadingLink, ...]:
     household_id = forecast.household_id
-    newest = sorted(forecast.evidence, key=lambda entry: -int(entry["at_us"]))[:MAX_READINGS_SHOWN]
+    newest = sorted(forecast.evidence, key=lambda entry: -int(entry["at_us"]))[:most]
     found = [
         reading for entry in newest if (reading := tx.seek(Reading, household_id, str(entry["reading_id"]))) is not None
     ]
