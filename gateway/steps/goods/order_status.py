@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from gateway.domain.cart import Line
 from gateway.domain.order import COMING_LINE_STATES, ENDED_LINE_STATES, LineState, Order, OrderLine, OrderState
-from gateway.domain.payment import Attempt, AttemptState
+from gateway.domain.payment import Attempt, AttemptState, Operation, OperationKind, OperationState, PaymentMethod
 from gateway.domain.replenishment import DAY_US, HOUR_US, Plan, PlanState
 from gateway.domain.stock import Refill
 from gateway.steps.goods.parcels import take_off_shelf, take_parcels
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING
 from gateway.steps.money.billing import awaits_hold, operations_for, still_due_minor, to_bill, unpaid
+from gateway.steps.money.effects import payment_due
 from gateway.steps.money.refunds import Owed
 from gateway.steps.money.shortfalls import account_for_missing
 from gateway.steps.ports import OrderStatus, Transaction
@@ -106,6 +107,8 @@ def _moved_on(
         if state is OrderState.CANCELLED and order.cancel_asked_us is not None:
             text = "The shop cancelled the order as it was asked to. What was held for it is given back."
         tell(tx, order.household_id, "order_ended", text, f"orders/{order.id}", now_us)
+    if order.state is not OrderState.PAYMENT_DUE and _lost_its_hold(tx, order, attempt, state):
+        order = payment_due(tx, order, "Nothing is held any more for what the shop sends", now_us)
     if unpaid(tx, attempt) or (_is_uncovered(tx, order, attempt) and (state in NOT_HERE_YET or to_bill(tx, attempt))):
         state = OrderState.PAYMENT_DUE
     late = order.late
@@ -131,6 +134,20 @@ def _is_uncovered(tx: Transaction, order: Order, attempt: Attempt) -> bool:
         return True
     is_due = order.state is OrderState.PAYMENT_DUE and attempt.state not in HOLDING
     return is_due and still_due_minor(tx, order, attempt) > 0
+
+
+def _lost_its_hold(tx: Transaction, order: Order, attempt: Attempt, state: OrderState) -> bool:
+    """Say whether the hold was given back while something was still to be sent, or was sent after that.
+
+    Not while it is being held anew: then it was given back for that.
+    """
+    voids = tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.VOID)
+    if all(one.state is not OperationState.SUCCEEDED for one in voids):
+        return False
+    nothing_taken = attempt.state is AttemptState.VOIDED and state in NOT_HERE_YET
+    methods = tx.find(PaymentMethod, order.household_id)
+    is_held_anew = any(tx.is_waiting("renew", f"{order.id}/{one.id}") for one in methods)
+    return (nothing_taken or bool(to_bill(tx, attempt))) and not is_held_anew
 
 
 def _order_state(lines: dict[str, OrderLine], status: OrderStatus, *, is_settled: bool) -> OrderState:

@@ -70,7 +70,9 @@ def _hold_declined(tx: Transaction, attempt: Attempt, message: str, now_us: int,
     cart = tx.get(Cart, attempt.household_id, attempt.cart_id)
     if cart.state is CartState.APPROVED and _is_standing(tx, attempt):
         approval = tx.get(Approval, attempt.household_id, attempt.approval_id)
-        if is_soft and next_mandate(tx, cart, approval, now_us) is not None:
+        # Who was asked at the bank and did not confirm has said no to the debit, not to one account.
+        was_refused = attempt.state is AttemptState.REQUIRES_ACTION
+        if is_soft and not was_refused and next_mandate(tx, cart, approval, now_us) is not None:
             tx.enqueue("authorize", cart.household_id, cart.id, due_us=now_us)
         else:
             nothing_bought(tx, cart, message, now_us)
@@ -93,11 +95,13 @@ def lapsed(tx: Transaction, void: Operation, message: str, now_us: int) -> None:
     end_held(tx, attempt, AttemptState.EXPIRED, reference=void.id, note=message, now_us=now_us)
 
 
-def payment_due(tx: Transaction, order: Order, text: str, now_us: int) -> None:
+def payment_due(tx: Transaction, order: Order, text: str, now_us: int) -> Order:
     """Let the household and the operator see that an order stands and its money does not."""
-    tx.save(replace(order, state=OrderState.PAYMENT_DUE, note=text))
+    due = replace(order, state=OrderState.PAYMENT_DUE, note=text)
+    tx.save(due)
     more = " Pay again on its page, with this or another account."
     tell(tx, order.household_id, "payment_due", text.rstrip(".") + "." + more, f"orders/{order.id}", now_us)
+    return due
 
 
 def _capture_again_later(tx: Transaction, attempt: Attempt, operation: Operation, now_us: int) -> None:
@@ -184,7 +188,7 @@ def _close_unconfirmed(tx: Transaction, attempt: Attempt, now_us: int) -> bool:
     if attempt.state in ENDED:
         return False
     for one in tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.AUTHORIZE):
-        if one.state is OperationState.PENDING:
+        if one.state in UNCLOSED_OPERATION_STATES:  # whatever was said of it meanwhile, nothing of it is left
             tx.save(replace(one, state=OperationState.DECLINED, note="never confirmed", closed_us=now_us))
             tx.cancel_work("sync", one.id)
     return True
