@@ -173,7 +173,19 @@ class FakeTransaction:
     ) -> Iterator[Entity]:
         yield from self.find(entity, household_id, **equals)
 
-    def add(self, entity: object) -> None:
+    def account(self, household_id: str, kind: str, owner: str, currency: str) -> Account:
+        found = self.find(Account, household_id, kind=kind, owner=owner, currency=currency)
+        if not found:
+            account = Account(id=self.new_id(), household_id=household_id, kind=kind, owner=owner, currency=currency)
+            self.add(account)
+            return account
+        return found[0]
+
+    def add(self, entity: object, *more: object) -> None:
+        for one in (entity, *more):
+            self._add(one)
+
+    def _add(self, entity: object) -> None:
         self._read.add((type(entity), cast("Any", entity).id))
         rows = self._written(entity)
         entity_id = cast("Any", entity).id

@@ -85,7 +85,8 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     cart = tx.get(Cart, household_id, item.subject_id)
     standing = tx.find(Approval, household_id, cart_id=cart.id, state=ApprovalState.STANDING)
     approval = standing[0] if standing and cart.state is CartState.APPROVED else None
-    live = tx.find(Attempt, household_id, cart_id=cart.id, state=frozenset(LIVE_ATTEMPT_STATES))
+    tries = tx.find(Attempt, household_id, cart_id=cart.id)
+    live = [attempt for attempt in tries if attempt.state in LIVE_ATTEMPT_STATES]
     if (live or approval is not None) and is_frozen(tx, household_id):
         # What went out before the freeze is looked up; nothing is sent, again or for the first time, until it is over.
         tx.enqueue("authorize", household_id, cart.id, due_us=now_us + WHILE_FROZEN_US)
@@ -100,7 +101,8 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
         return _again(tx, cart, attempt, services, now_us)
     if approval is None:
         return None
-    mandate = _permitted(tx, cart, approval, now_us)
+    before = [attempt for attempt in tries if attempt.approval_id == approval.id]
+    mandate = _permitted(tx, cart, approval, before, now_us)
     if mandate is None:
         return None
     method = tx.get(PaymentMethod, household_id, mandate.payment_method_id)
@@ -117,13 +119,12 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     return _Prepared(operation, False, method, mandate)
 
 
-def _permitted(tx: Transaction, cart: Cart, approval: Approval, now_us: int) -> Mandate | None:
+def _permitted(tx: Transaction, cart: Cart, approval: Approval, before: list[Attempt], now_us: int) -> Mandate | None:
     """Return the mandate to debit now; None when a person decides, or no account is left to ask."""
-    before = tx.find(Attempt, cart.household_id, approval_id=approval.id, newest=1)
     if before:  # it was declined, or this yes would not be asked about again
         mandate = next_mandate(tx, cart, approval, now_us)
         if mandate is None:
-            nothing_bought(tx, cart, before[0].note, now_us)
+            nothing_bought(tx, cart, before[-1].note, now_us)
         return mandate
     mandate = tx.get(Mandate, cart.household_id, approval.mandate_id)
     method = tx.get(PaymentMethod, cart.household_id, approval.payment_method_id)

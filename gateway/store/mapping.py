@@ -104,6 +104,18 @@ def columns(entity: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(entity))
 
 
+@cache
+def is_immutable(entity: Any) -> bool:
+    """Say whether an entity is one of a household's own and nothing in it can be changed in place."""
+    hints = typing.get_type_hints(entity)
+    return "household_id" in hints and "id" in hints and not any(_holds_dict(hint) for hint in hints.values())
+
+
+def _holds_dict(hint: Any) -> bool:
+    parts = typing.get_args(hint)
+    return hint in {dict, list, Any} or typing.get_origin(hint) in {dict, list} or any(map(_holds_dict, parts))
+
+
 def to_entity(entity: Any, row: Any) -> Any:
     """Return the entity a row holds; `row` has the columns in the order of the entity's fields."""
     values = dict(zip(columns(entity), row, strict=True))

@@ -121,14 +121,14 @@ def add(entity: Any) -> Insert:
 
 
 @cache
-def save(entity: Any) -> Update:
-    """Return the statement that writes a row back by its key; its parameters are `changes_of` and `key_of`.
+def save(entity: Any, changed: tuple[str, ...]) -> Update:
+    """Return the statement that writes these columns of a row by its key; its parameters are theirs and `key_of`.
 
     The key itself is not written again, and no parameter may bear its name: SQLite would look for a changed key through
     every table that refers to it, once for each.
     """
     rows = table(entity)
-    changes: dict[str, Any] = {name: bindparam(name) for name in mapping.columns(entity) if name not in key(entity)}
+    changes: dict[str, Any] = {name: bindparam(name) for name in changed}
     return update(rows).where(*(rows.c[name] == bindparam(KEY + name) for name in key(entity))).values(changes)
 
 
@@ -150,9 +150,13 @@ def key_of(entity: Any, values: dict[str, Any]) -> dict[str, Any]:
     return {KEY + name: values[name] for name in key(entity)}
 
 
-def changes_of(entity: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters that write all of a row but its key."""
-    return {name: value for name, value in values.items() if name not in key(entity)}
+def changes_of(entity: Any, values: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what of a row is to be written, never its key; all else where it is not known how the row stands."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in key(entity) and (before is None or before[name] != value)
+    }
 
 
 # Work

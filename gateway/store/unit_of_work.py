@@ -8,11 +8,13 @@ from sqlalchemy import Connection, Engine, Select, text
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from gateway.domain.errors import NotFound
+from gateway.domain.payment import Account
 from gateway.domain.records import WorkItem
 from gateway.steps.counterparts import counterpart_of
 from gateway.steps.ports import LeaseLost, Scalar, StoreBusy, StoreUnavailable, TooManyRows
 from gateway.store import mapping, statements
 from gateway.store.examination import SqlExamination
+from gateway.store.seen import KnownAccounts, Seen
 from gateway.store.writers import Writers
 
 Entity = TypeVar("Entity")
@@ -33,12 +35,20 @@ class SqlTransaction:
         new_id: Callable[[], str],
         wall_us: Callable[[], int],
         writers: Writers | None = None,
+        seen: Seen | None = None,
+        known: KnownAccounts | None = None,
     ) -> None:
         self.connection = connection
         self._new_id = new_id
         self._wall_us = wall_us
         # None: a reading transaction, or the only writer there is.
         self._writers = writers
+        # None: a reading transaction, which others write beside.
+        self._seen = seen
+        self._known = KnownAccounts() if known is None else known
+        self.new_accounts: list[Account] = []
+        """Accounts made in this transaction, to be known to others once it is committed."""
+        self._accounts_stay = True
 
     def new_id(self) -> str:
         return self._new_id()
@@ -63,9 +73,18 @@ class SqlTransaction:
     def seek(self, entity: type[Entity], household_id: str, entity_id: str) -> Entity | None:
         kind: Any = entity
         self._of(household_id)
+        if self._seen is not None:
+            seen: Entity | None = self._seen.get(kind, household_id, entity_id)
+            if seen is not None:
+                return seen
         parameters = {"id": entity_id, statements.HOUSEHOLD: household_id}
         row = self.connection.execute(statements.seek(kind), parameters).first()
-        return None if row is None else mapping.to_entity(entity, row)
+        if row is None:
+            return None
+        found: Entity = mapping.to_entity(entity, row)
+        if self._seen is not None:
+            self._seen.keep(found)
+        return found
 
     def find(
         self,
@@ -98,7 +117,10 @@ class SqlTransaction:
         rows = self._looked_for(kind, query, parameters, scoped=household_id is not None)
         if len(rows) > MAX_FOUND:
             raise TooManyRows(entity, MAX_FOUND)
-        return [mapping.to_entity(entity, row) for row in rows]
+        found = [mapping.to_entity(entity, row) for row in rows]
+        if self._seen is not None:
+            self._seen.keep_all(found)
+        return found
 
     def _looked_for(self, kind: Any, query: Select[Any], parameters: dict[str, Any], *, scoped: bool) -> Sequence[Any]:
         """Return the rows; those of several households are read again once the places of all of them are held."""
@@ -151,27 +173,52 @@ class SqlTransaction:
             for name in statements.place(kind, scoped=scoped):
                 parameters[statements.AFTER + name] = getattr(page[-1], name)
 
-    def add(self, entity: object) -> None:
+    def account(self, household_id: str, kind: str, owner: str, currency: str) -> Account:
+        account = self._known.get(household_id, kind, owner, currency)
+        if account is not None:
+            return account
+        found = self.find(Account, household_id, kind=kind, owner=owner, currency=currency)
+        if found:
+            if self._accounts_stay:
+                self._known.keep(one for one in found if one not in self.new_accounts)
+            return found[0]
+        account = Account(id=self.new_id(), household_id=household_id, kind=kind, owner=owner, currency=currency)
+        self.add(account)
+        self.new_accounts.append(account)
+        return account
+
+    def add(self, entity: object, *more: object) -> None:
+        entities = (entity, *more)
         kind: Any = type(entity)
-        values = mapping.to_values(entity)
-        if self._writers is not None and "household_id" in values:
-            self._writers.take((values["household_id"],))
-        self.connection.execute(statements.add(kind), values)
+        rows = [mapping.to_values(one) for one in entities]
+        if self._writers is not None and "household_id" in rows[0]:
+            self._writers.take({values["household_id"] for values in rows})
+        self.connection.execute(statements.add(kind), rows if more else rows[0])
+        if self._seen is not None:
+            self._seen.keep_all(list(entities))
 
     def save(self, entity: object) -> None:
         kind: Any = type(entity)
         values = mapping.to_values(entity)
         self._must_hold(values)
-        parameters = statements.changes_of(kind, values) | statements.key_of(kind, values)
-        changed = self.connection.execute(statements.save(kind), parameters)
+        before = None if self._seen is None else self._seen.before(entity)
+        changes = statements.changes_of(kind, values, None if before is None else mapping.to_values(before))
+        if not changes:
+            return  # the row stands like this already
+        parameters = changes | statements.key_of(kind, values)
+        changed = self.connection.execute(statements.save(kind, tuple(changes)), parameters)
         if changed.rowcount != 1:
             raise NotFound(kind.__name__.lower(), values["id"])
+        if self._seen is not None:
+            self._seen.keep(entity)
 
     def remove(self, entity: object) -> None:
         kind: Any = type(entity)
         values = mapping.to_values(entity)
         self._must_hold(values)
         self.connection.execute(statements.remove(kind), statements.key_of(kind, values))
+        if self._seen is not None:
+            self._seen.forget(entity)
 
     def _must_hold(self, values: dict[str, Any]) -> None:
         # What was read before the household's place was taken may have changed since; to write it back would undo that.
@@ -217,6 +264,11 @@ class SqlTransaction:
         except BaseException:
             if self._writers is not None:
                 self._writers.go_back(held)
+            if self._seen is not None:
+                self._seen.go_back()
+            # One found from now on may be of this transaction, made before the savepoint, and not be there in the end.
+            self._accounts_stay = False
+            self.new_accounts.clear()
             raise
 
     def hold(self, item: WorkItem) -> None:
@@ -257,6 +309,9 @@ def _comparisons(
         match value:
             case None:
                 compared.append((name, "is_null"))
+            case frozenset() if len(value) == 1:  # a list of one is dearer to compare with than the one
+                compared.append((name, "equals"))
+                (parameters[name],) = value
             case frozenset():
                 compared.append((name, "is_one_of"))
                 parameters[name] = sorted(value)
@@ -279,6 +334,7 @@ class SqlUnitOfWork:
         )
         self._new_id = new_id
         self._wall_us = wall_us
+        self._known = KnownAccounts()
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
@@ -287,12 +343,14 @@ class SqlUnitOfWork:
             if self._is_sqlite:
                 connection.execute(text("BEGIN IMMEDIATE"))
             writers = None if self._is_sqlite else Writers(connection)
+            tx = SqlTransaction(connection, self._new_id, self._wall_us, writers, Seen(), self._known)
             try:
-                yield SqlTransaction(connection, self._new_id, self._wall_us, writers)
+                yield tx
             except BaseException:
                 connection.rollback()
                 raise
             connection.commit()
+            self._known.keep(tx.new_accounts)
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:

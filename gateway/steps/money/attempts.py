@@ -70,12 +70,12 @@ def begin_attempt(
 
 def captured_minor(tx: Transaction, attempt: Attempt) -> int:
     """Return the sum of the attempt's captures that took effect: what is gone from its hold."""
-    return _sum(tx, attempt, OperationState.SUCCEEDED) + _sum(tx, attempt, OperationState.REVERSED)
+    return _captured_and_kept(tx, attempt)[0]
 
 
 def kept_minor(tx: Transaction, attempt: Attempt) -> int:
     """Return the sum of the attempt's captures that took effect and were not taken back since."""
-    return _sum(tx, attempt, OperationState.SUCCEEDED)
+    return _captured_and_kept(tx, attempt)[1]
 
 
 def has_lapsed(attempt: Attempt, now_us: int) -> bool:
@@ -90,7 +90,7 @@ def end_held(
 
     `reference` names the journal that takes the rest of the hold back.
     """
-    captured, kept = captured_minor(tx, attempt), kept_minor(tx, attempt)
+    captured, kept = _captured_and_kept(tx, attempt)
     rest_minor = attempt.amount_minor - captured
     book_release(tx, attempt, rest_minor, reference=reference, memo=f"hold released: {unused}", at_us=now_us)
     if captured:
@@ -110,6 +110,8 @@ def use_of_limit(tx: Transaction, attempt: Attempt, kept: int) -> None:
         tx.save(replace(reservation, state=ReservationState.FREED))
 
 
-def _sum(tx: Transaction, attempt: Attempt, state: OperationState) -> int:
-    captures = tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.CAPTURE, state=state)
-    return sum(capture.amount_minor for capture in captures)
+def _captured_and_kept(tx: Transaction, attempt: Attempt) -> tuple[int, int]:
+    captures = tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.CAPTURE)
+    kept = sum(one.amount_minor for one in captures if one.state is OperationState.SUCCEEDED)
+    taken_back = sum(one.amount_minor for one in captures if one.state is OperationState.REVERSED)
+    return kept + taken_back, kept

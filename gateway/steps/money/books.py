@@ -21,9 +21,15 @@ def post(
 
     `reverses_id`: the entry that they take back.
     """
-    for journal in journals:
-        if tx.find(JournalEntry, household_id, source_id=journal.reference, kind=journal.kind.value):
+    wanted = list(journals)
+    references = frozenset(journal.reference for journal in wanted)
+    written = {(one.source_id, one.kind) for one in tx.find(JournalEntry, household_id, source_id=references)}
+    entries: list[JournalEntry] = []
+    postings: list[Posting] = []
+    for journal in wanted:
+        if (journal.reference, journal.kind.value) in written:
             continue
+        written.add((journal.reference, journal.kind.value))
         entry = JournalEntry(
             id=tx.new_id(),
             household_id=household_id,
@@ -34,18 +40,22 @@ def post(
             pending=journal.pending,
             at_us=at_us,
         )
-        tx.add(entry)
+        entries.append(entry)
         for posting in journal.postings:
-            tx.add(
+            account, currency = posting.account, posting.amount.currency
+            postings.append(
                 Posting(
                     id=tx.new_id(),
                     household_id=household_id,
                     journal_id=entry.id,
-                    account_id=_account(tx, household_id, posting.account, posting.amount.currency).id,
+                    account_id=tx.account(household_id, account.kind.value, account.owner, currency).id,
                     amount_minor=posting.amount.amount_minor,
-                    currency=posting.amount.currency,
+                    currency=currency,
                 )
             )
+    if entries:
+        tx.add(*entries)
+        tx.add(*postings)
 
 
 def unbalanced_in(tx: Transaction, household_id: str) -> list[tuple[JournalEntry, dict[str, int]]]:
@@ -74,14 +84,3 @@ def journals_of(tx: Transaction, household_id: str) -> list[ledger.Journal]:
         )
         for entry in tx.every(JournalEntry, household_id)
     ]
-
-
-def _account(tx: Transaction, household_id: str, wanted: ledger.Account, currency: str) -> Account:
-    found = tx.find(Account, household_id, kind=wanted.kind.value, owner=wanted.owner, currency=currency)
-    if found:
-        return found[0]
-    account = Account(
-        id=tx.new_id(), household_id=household_id, kind=wanted.kind.value, owner=wanted.owner, currency=currency
-    )
-    tx.add(account)
-    return account

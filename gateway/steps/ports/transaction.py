@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
+from gateway.domain.payment import Account
 from gateway.domain.records import WorkItem
 from gateway.steps.ports.examination import Examination
 
@@ -116,8 +117,12 @@ class Transaction(Protocol):
         """
         ...
 
-    def add(self, entity: object) -> None:
-        """Insert one entity."""
+    def account(self, household_id: str, kind: str, owner: str, currency: str) -> Account:
+        """Return this account of the household's ledger; it is made when it is first used, and then stays."""
+        ...
+
+    def add(self, entity: object, *more: object) -> None:
+        """Insert one entity, or several of one kind at once."""
         ...
 
     def save(self, entity: object) -> None:
