@@ -436,8 +436,11 @@ class SetAside:
 class FileExchange(Protocol):
     """What an adapter whose provider is reached by files can do besides."""
 
-    def exchange(self) -> Exchanged:
-        """Read what came, and hand over what is due; may die at any line and be called again."""
+    def exchange(self, held_back: frozenset[str] = frozenset()) -> Exchanged:
+        """Read what came, and hand over what is due; may die at any line and be called again.
+
+        `held_back`: references of captures that are accepted and may not be handed over for now (a freeze): they wait.
+        """
         ...
 
     def heard(self, references: tuple[str, ...]) -> None:

@@ -243,7 +243,7 @@ class SepaAdapter:
 
     # The exchange of files
 
-    def exchange(self) -> Exchanged:
+    def exchange(self, held_back: frozenset[str] = frozenset()) -> Exchanged:
         """Read what came; an hour before the cut-off of a business day, or later, hand over what waits."""
         now_us, desk = self._context.now_us(), self._desk()
         desk.take_in(Inbox(self._book, now_us).take, now_us)
@@ -251,7 +251,8 @@ class SepaAdapter:
         opens = self._settings.opens
         if is_business_day(now.date()) and now.time() >= opens:
             files, day = Collection(self._book, self._settings, now_us), now.date().isoformat()
-            desk.hand_over("debits", files.debits, now_us, day)
+            kept = frozenset(short_id(reference) for reference in held_back)
+            desk.hand_over("debits", files.debits, now_us, day, held_back=kept)
             desk.hand_over("refunds", files.refunds, now_us, day)
         return Exchanged(self._book.news(), min(next_at(now_us, opens), now_us + EXCHANGE_US))
 

@@ -51,16 +51,22 @@ class Desk:
 
         self.book.change(f"outgoing/{name}", Outgoing, rule)
 
-    def hand_over(self, name: str, write: Write, now_us: int, day: str) -> tuple[str, ...]:
-        """Finish the file that was begun, or make the day's of all that waits; return the payments that went out."""
+    def hand_over(
+        self, name: str, write: Write, now_us: int, day: str, *, held_back: frozenset[str] = frozenset()
+    ) -> tuple[str, ...]:
+        """Finish the file that was begun, or make the day's of all that waits; return the payments that went out.
+
+        `held_back`: payments that stay where they wait.
+        """
 
         def begin(there: Outgoing | None) -> Outgoing:
             there = there or Outgoing()
-            if there.batch is not None or not there.waiting or there.day == day:
+            due = tuple(one for one in there.waiting if one not in held_back)
+            if there.batch is not None or not due or there.day == day:
                 return there
             number = there.number + 1
-            batch = Batch(f"{self.prefix}-{name[0].upper()}{number:08d}", there.waiting, now_us)
-            return Outgoing((), batch, number, day)
+            batch = Batch(f"{self.prefix}-{name[0].upper()}{number:08d}", due, now_us)
+            return Outgoing(tuple(one for one in there.waiting if one in held_back), batch, number, day)
 
         outgoing = self.book.change(f"outgoing/{name}", Outgoing, begin)
         if outgoing.batch is None:

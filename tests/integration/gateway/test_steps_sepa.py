@@ -23,6 +23,7 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import Message
 from gateway.domain.replenishment import DAY_US
+from gateway.steps.acts.household import freeze_everything, freeze_method, unfreeze_everything
 from gateway.steps.acts.limits import Limits
 from gateway.steps.acts.pay_again import pay_again
 from gateway.steps.acts.wallet import link_account, set_limits
@@ -170,3 +171,32 @@ def test_whatever_dies_while_files_are_exchanged_the_debit_is_booked_once(street
     assert street.capture().state is OperationState.SUCCEEDED
     assert street.bank.balance_minor() == total
     assert len(rig.rows(JournalEntry, source_id=street.capture().id, kind="capture")) == 1
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)  # the other stories run on both
+@pytest.mark.parametrize("what", ["all", "method"])
+def test_a_debit_that_waits_for_its_file_is_not_sent_while_frozen_and_goes_once_it_is_lifted(
+    street: Street, what: str
+) -> None:
+    rig = street.rig
+    while not rig.rows(Operation, kind=OperationKind.CAPTURE):  # announced, and the days are over
+        rig.pass_days(1 / 24)
+    assert street.capture().state is OperationState.PENDING
+    assert street.bank.taken == {}
+
+    def freeze(*, lift: bool) -> None:
+        with rig.store.begin() as tx:
+            ana = tx.get(Member, HOME, "ana")
+            if what == "method":
+                freeze_method(tx, ana, rig.the(PaymentMethod).id, frozen=not lift)
+            else:
+                (unfreeze_everything if lift else freeze_everything)(tx, ana, now_us=rig.clock.now)
+
+    freeze(lift=False)
+    street.live(7)
+    assert street.bank.taken == {}
+    assert street.capture().state is OperationState.PENDING
+    freeze(lift=True)
+    street.live(7)
+    assert street.capture().state is OperationState.SUCCEEDED
+    assert len(street.bank.taken) == 1
