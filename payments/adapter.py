@@ -204,9 +204,10 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class Reversed:
-    """Captured money that the provider took back since, whole (a direct debit returned, a card dispute lost).
+    """Money that moved and was taken back since: a debit returned, a card dispute lost, a refund that came back.
 
-    Only sync says so, of a capture; from then on always. `kind` is what that leaves to be done, as for a decline.
+    Only sync says so, of a capture or refund; from then on always. `amount` is all that was taken back: of less than
+    moved the operator is told. `kind` is what that leaves to be done, as for a decline.
     """
 
     provider_ref: str

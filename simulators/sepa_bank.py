@@ -3,8 +3,8 @@
 `python -m simulators sepa-bank --outbox DIR --inbox DIR --state DIR --today 2026-12-05 [--script FILE]` lives every
 day since the last one up to today: takes the files that are there, books what is due, plays the returns of its
 script, and writes pain.002, camt.054 and camt.053. The script is JSON by IBAN: {"DE…": {"reject": "AC04"}}
-refuses before the booking, {"DE…": {"return": "MD06", "after_days": 42}} takes back after it; "first": true does so
-once.
+refuses before the booking, {"DE…": {"return": "MD06", "after_days": 42}} takes back after it, "return_transfer" sends a
+transfer to it back; "first": true does so once.
 """
 
 import argparse
@@ -127,9 +127,12 @@ class SepaBank:
         entries = [_booking(row) for row in due]
         for row in due:
             after_days = int(self.script.get(row.iban, {}).get("after_days", 3))
-            code = self._played(row.iban, "return") if row.kind == "debit" else ""
+            is_debit = row.kind == "debit"
+            code = self._played(row.iban, "return" if is_debit else "return_transfer")
             if code:
-                back = Entry(row.end_to_end_id, -row.amount_minor, row.iban, str(code), RETURN_CHARGE_MINOR)
+                charge_minor = RETURN_CHARGE_MINOR if is_debit else 0
+                minor = -_booking(row).amount_minor
+                back = Entry(row.end_to_end_id, minor, row.iban, str(code), charge_minor)
                 self.returns.append((self.today + timedelta(days=after_days), back))
         entries += [entry for day, entry in self.returns if day <= self.today]
         self.returns = [(day, entry) for day, entry in self.returns if day > self.today]

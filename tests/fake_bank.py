@@ -174,6 +174,17 @@ class FakeBank:
         _, amount = self.returned[reference]
         self.answers[reference] = Reversed(f"capture:{reference}", amount, "MD06", "The customer asked for it.", kind)
 
+    def return_refund(self, reference: str) -> None:
+        """Let the customer's bank send a refund back, as it does days later for an account that was closed."""
+        _, amount = self.refunds.pop(reference)
+        self.answers[reference] = Reversed(f"refund:{reference}", amount, "AC04", "The account is closed.")
+
+    def take_a_part_back(self, reference: str, minor: int) -> None:
+        """Take a part of a capture back, as a card dispute may."""
+        _, amount = self.captures[reference]
+        part = Money(minor, amount.currency)
+        self.answers[reference] = Reversed(f"capture:{reference}", part, "general", "The bank took it back.")
+
     def let_lapse(self, *, at_once: bool = False) -> None:
         """Let holds end whose time is over, or all of them, whatever was said."""
         for hold in self.holds.values():

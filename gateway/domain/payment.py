@@ -191,7 +191,7 @@ class OperationState(StrEnum):
     """Created is written before the call, unknown from the call until the outcome is known.
 
     Declined: the provider decided against it. Failed: it did nothing, for the request was wrong or never came to it.
-    Reversed: a capture that had taken effect and that the provider took back since (a debit returned, a dispute).
+    Reversed: what had taken effect and was taken back since (a debit returned, a dispute, a refund that came back).
     """
 
     CREATED = "created"

@@ -34,7 +34,7 @@ _SUMS = """
     SELECT household_id, attempt_id,
         SUM(CASE WHEN kind = 'capture' THEN amount_minor ELSE 0 END) AS captured_minor,
         SUM(CASE WHEN kind = 'capture' AND state = 'succeeded' THEN amount_minor ELSE 0 END) AS kept_minor,
-        SUM(CASE WHEN kind = 'refund' THEN amount_minor ELSE 0 END) AS refunded_minor
+        SUM(CASE WHEN kind = 'refund' AND state = 'succeeded' THEN amount_minor ELSE 0 END) AS refunded_minor
     FROM operation WHERE state IN ('succeeded', 'reversed') /*of household*/ GROUP BY household_id, attempt_id
 """
 _HELD = "('unknown', 'requires_action', 'authorized', 'capture_pending', 'manual_review')"

@@ -282,7 +282,8 @@ class SepaAdapter:
             case "booked":
                 return Captured(ref, amount) if there.kind == DEBIT else Refunded(ref, amount)
             case "returned":
-                return Reversed(ref, amount, there.code, reason.message, reason.kind)
+                message = reason.message if there.kind == DEBIT else "The bank sent the refund back."
+                return Reversed(ref, amount, there.code, message, reason.kind)
             case "rejected" if there.code == "mandate_revoked":
                 return Declined(DeclineKind.MANDATE, there.code, "The mandate was revoked before the debit was sent.")
             case "rejected":

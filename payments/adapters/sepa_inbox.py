@@ -72,8 +72,12 @@ class Inbox:
                 f"mandate/{payment.mandate}", MandateDocument, lambda mandate: _not_first(mandate, end_to_end_id)
             )
         else:
-            self.book.change(f"refunds/{payment.parent}", Promised, lambda there: _not_promised(there, end_to_end_id))
+            self._unpromise(payment)
         self.book.tell(payment.reference)
+
+    def _unpromise(self, refund: Payment) -> None:
+        """Let what a refund did not bring be given back anew."""
+        self.book.change(f"refunds/{refund.parent}", Promised, lambda there: _not_promised(there, refund.end_to_end_id))
 
     def _booked(self, booking: Booked, name: str) -> Payment | None:
         """Write one booking into its payment and return that; None for what is not ours, or of another amount."""
@@ -88,10 +92,9 @@ class Inbox:
             reason = f"{booking.amount} were booked for {payment.reference}, expected were {expected}"
             self.book.note(name, reason, self.now_us)
             return None
-        if booking.is_return and payment.kind != DEBIT:
-            self.book.note(name, f"the refund {payment.reference} came back: {booking.return_code}", self.now_us)
-            return payment
         self.book.move(payment.end_to_end_id, lambda one: _after(one, booking))
+        if booking.is_return and payment.kind != DEBIT:
+            self._unpromise(payment)
         self.book.tell(payment.reference)  # also of a repeat: whoever read it before may have died here
         return payment
 

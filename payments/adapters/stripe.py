@@ -192,7 +192,7 @@ class StripeCards:
 
     def refund(self, request: Refund) -> RefundOutcome:
         """Give captured money back."""
-        return refund(self._client, self._records, NAME, request)
+        return refund(self._client, self._records, NAME, request, now_us=self._context.now_us())
 
     def sync(self, request: Sync) -> SyncOutcome:
         """Look an operation up: by Stripe's id of it where that came, else in the list of its customer."""
@@ -202,7 +202,7 @@ class StripeCards:
                 case OperationKind.SETUP_MANDATE:
                     return self._mandates.sync(reference)
                 case OperationKind.REFUND:
-                    return sync_refund(self._client, self._records, reference)
+                    return sync_refund(self._client, self._records, reference, self._context.now_us())
                 case OperationKind.AUTHORIZE | OperationKind.CAPTURE | OperationKind.VOID:
                     operation = self._records.find(Operation, reference)
                     return NotFound() if operation is None else self._look_up(request, operation)

@@ -17,7 +17,9 @@ from payments.adapter import (
     DeclineKind,
     Pending,
     Refunded,
+    RefundOutcome,
     RequiresAction,
+    Reversed,
     Unknown,
 )
 from payments.adapters.stripe_declines import AUTHENTICATION_REQUIRED, kind_of
@@ -30,6 +32,16 @@ REFERENCE = "replenish_reference"
 
 ADAPTER = "replenish_adapter"
 SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
+
+DEBIT_DECIDED_DAYS = (6, 22)
+"""After how many days a SEPA debit is decided at the earliest (a success takes six business days) and at the latest (14
+business days, with a holiday or two): https://docs.stripe.com/payments/sepa-debit and
+https://support.stripe.com/questions/changes-to-sepa-direct-debit-payment-behavior. What fails, fails before."""
+
+REFUND_DECIDED_DAYS = (1, 30)
+"""The same of a refund that waits: for its bank, five to ten business days (https://docs.stripe.com/refunds), or until
+there is money on the account at Stripe to pay it."""
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
@@ -76,6 +88,7 @@ class Intent(msgspec.Struct):
     status: str
     amount: int
     currency: str
+    created: int
     amount_received: int = 0
     metadata: dict[str, str] = {}
     latest_charge: Charge | str | None = None
@@ -101,8 +114,10 @@ class RefundObject(msgspec.Struct):
     id: str
     amount: int
     currency: str
+    created: int
     status: str | None = None
     failure_reason: str | None = None
+    failure_balance_transaction: str | None = None
     metadata: dict[str, str] | None = None
 
 
@@ -179,7 +194,9 @@ def read_hold(intent: Intent, reference: str, amount: Money) -> HoldOutcome:
     return outcome
 
 
-def read_debit(intent: Intent, reference: str, amount: Money) -> Captured | Pending | Declined | Unknown:
+def read_debit(
+    intent: Intent, reference: str, amount: Money, *, now_us: int
+) -> Captured | Pending | Declined | Unknown:
     """Return what became of a direct debit, which takes days."""
     if wrong := difference(intent, reference, amount):
         return Unknown(wrong)
@@ -187,7 +204,7 @@ def read_debit(intent: Intent, reference: str, amount: Money) -> Captured | Pend
         case "succeeded":
             return Captured(intent.id, amount)
         case "processing":
-            return Pending(intent.id)
+            return Pending(intent.id, _decides_us(intent.created, DEBIT_DECIDED_DAYS, now_us))
         case "canceled":
             return Declined(DeclineKind.SOFT, "canceled", "It was called off.")
         case "requires_payment_method":
@@ -197,7 +214,9 @@ def read_debit(intent: Intent, reference: str, amount: Money) -> Captured | Pend
             return Unknown(f"Stripe's debit {intent.id} is {status}, which says nothing")
 
 
-def read_refund(found: RefundObject, reference: str, amount: Money) -> Refunded | Pending | Declined | Unknown:
+def read_refund(
+    found: RefundObject, reference: str, amount: Money, *, now_us: int
+) -> Refunded | Pending | Declined | Unknown:
     """Return what became of money given back; a bank may take days, and may say no."""
     if wrong := difference(found, reference, amount):
         return Unknown(wrong)
@@ -205,12 +224,29 @@ def read_refund(found: RefundObject, reference: str, amount: Money) -> Refunded 
         case "succeeded":
             return Refunded(found.id, amount)
         case "pending" | "requires_action":
-            return Pending(found.id)
+            return Pending(found.id, _decides_us(found.created, REFUND_DECIDED_DAYS, now_us))
         case "failed" | "canceled":
             reason = found.failure_reason or found.status
             return Declined(DeclineKind.SOFT, reason, "The bank did not take the money back.")
         case status:
             return Unknown(f"Stripe's refund {found.id} is {status}, which says nothing")
+
+
+def _decides_us(created_s: int, days: tuple[int, int], now_us: int) -> int | None:
+    """Return when to ask next: once it may have been decided, then daily; None once it should have been long ago."""
+    first_us, last_us = (created_s * SECOND_US + day * DAY_US for day in days)
+    return max(first_us, now_us + DAY_US) if now_us < last_us else None
+
+
+def or_returned(found: RefundObject, outcome: RefundOutcome) -> RefundOutcome | Reversed:
+    """Return a refund as it was answered, or that its bank did not take it and the money came back to Stripe.
+
+    That may be days after it succeeded (`refund.failed`): https://docs.stripe.com/refunds#failed-refunds.
+    """
+    if not isinstance(outcome, Declined) or found.failure_balance_transaction is None:
+        return outcome
+    amount = from_stripe(found.amount, found.currency)
+    return Reversed(found.id, amount, outcome.code, "The customer's bank did not take the refund.")
 
 
 def _authorized(intent: Intent, amount: Money) -> Authorized:

@@ -3,7 +3,7 @@
 import stripe
 
 from payments.adapter import NotFound, Refund, RefundOutcome, SyncOutcome, Unknown
-from payments.adapters.stripe_answers import ADAPTER, REFERENCE, RefundObject, read, read_refund
+from payments.adapters.stripe_answers import ADAPTER, REFERENCE, RefundObject, or_returned, read, read_refund
 from payments.adapters.stripe_connection import asked
 from payments.adapters.stripe_money import to_stripe
 from payments.adapters.stripe_records import Operation, Records
@@ -12,7 +12,9 @@ from payments.errors import InvalidRequest, OutcomeUnknown
 MOST_LISTED = 100
 
 
-def refund(client: stripe.StripeClient, records: Records, adapter: str, request: Refund) -> RefundOutcome:
+def refund(
+    client: stripe.StripeClient, records: Records, adapter: str, request: Refund, *, now_us: int
+) -> RefundOutcome:
     """Give back a part of what one PaymentIntent took; more than it took is InvalidRequest."""
     minor, _ = to_stripe(request.amount)
     if not request.capture_ref.startswith("pi_"):
@@ -40,10 +42,10 @@ def refund(client: stripe.StripeClient, records: Records, adapter: str, request:
             records.note_made(request.reference, operation, found.id)
     except OutcomeUnknown as lost:
         return Unknown(lost.reason)
-    return read_refund(found, request.reference, request.amount)
+    return read_refund(found, request.reference, request.amount, now_us=now_us)
 
 
-def sync_refund(client: stripe.StripeClient, records: Records, reference: str) -> SyncOutcome:
+def sync_refund(client: stripe.StripeClient, records: Records, reference: str, now_us: int) -> SyncOutcome:
     """What became of a refund."""
     operation = records.find(Operation, reference)
     if operation is None:
@@ -52,7 +54,7 @@ def sync_refund(client: stripe.StripeClient, records: Records, reference: str) -
     if found is None:
         return NotFound()
     records.note_made(reference, operation, found.id)
-    return read_refund(found, reference, operation.amount)
+    return or_returned(found, read_refund(found, reference, operation.amount, now_us=now_us))
 
 
 def _retrieve(client: stripe.StripeClient, refund_id: str) -> RefundObject:

@@ -157,7 +157,7 @@ class StripeSepaDebit:
             outcome: CaptureOutcome = made.declined
         else:
             self._records.keep(f"captured/{made.id}", request.reference)  # a dispute names the payment alone
-            outcome = read_debit(made, request.reference, request.amount)
+            outcome = read_debit(made, request.reference, request.amount, now_us=self._context.now_us())
         if isinstance(outcome, Declined):
             self._give_back(request.authorization_ref, request.reference)
         return outcome
@@ -177,7 +177,7 @@ class StripeSepaDebit:
 
     def refund(self, request: Refund) -> RefundOutcome:
         """Give debited money back, by a credit transfer of Stripe's."""
-        return refund(self._client, self._records, NAME, request)
+        return refund(self._client, self._records, NAME, request, now_us=self._context.now_us())
 
     def sync(self, request: Sync) -> SyncOutcome:
         """Look an operation up: by Stripe's id of it where that came, else in the list of its customer."""
@@ -186,7 +186,7 @@ class StripeSepaDebit:
                 case OperationKind.SETUP_MANDATE:
                     return self._mandates.sync(request.reference)
                 case OperationKind.REFUND:
-                    return sync_refund(self._client, self._records, request.reference)
+                    return sync_refund(self._client, self._records, request.reference, self._context.now_us())
                 case OperationKind.CAPTURE:
                     return self._debited(request.reference)
                 case _:
@@ -239,7 +239,7 @@ class StripeSepaDebit:
         intent = None if operation is None else self._intents.find(reference, operation)
         if operation is None or intent is None:
             return NotFound()
-        outcome = read_debit(intent, reference, operation.amount)
+        outcome = read_debit(intent, reference, operation.amount, now_us=self._context.now_us())
         if isinstance(outcome, Declined):
             self._give_back(operation.on, reference)
         self._records.keep(f"captured/{intent.id}", reference)

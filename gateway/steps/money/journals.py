@@ -1,6 +1,6 @@
 """The journals of a try to pay: what is held, taken back, captured and refunded. None where the merchant debits."""
 
-from gateway.domain.payment import Attempt, JournalEntry, Operation
+from gateway.domain.payment import Attempt, JournalEntry, Operation, OperationKind
 from gateway.steps.money.accounts import route_of
 from gateway.steps.money.books import post
 from gateway.steps.ports import Transaction
@@ -34,15 +34,18 @@ def book_capture(tx: Transaction, capture: Operation, *, at_us: int) -> None:
         post(tx, capture.household_id, journals, memo="captured at shipment", at_us=at_us)
 
 
-def book_reversal(tx: Transaction, capture: Operation, *, at_us: int) -> None:
-    """Write that the provider took captured money back, as the opposite of the capture's journal."""
-    if route := route_of(tx, _attempt(tx, capture)):
-        amount = Money(capture.amount_minor, capture.currency)
-        _, moved = ledger.capture(capture.id, route.funding, route.payable, amount)
-        entries = tx.find(JournalEntry, capture.household_id, source_id=capture.id, kind=moved.kind.value)
-        memo = f"taken back by the provider: {capture.note}"
-        journals = [ledger.reversal(capture.id, moved)]
-        post(tx, capture.household_id, journals, memo=memo, at_us=at_us, reverses_id=entries[0].id)
+def book_reversal(tx: Transaction, operation: Operation, *, at_us: int) -> None:
+    """Write that a capture or refund was taken back, as the opposite of its journal."""
+    if route := route_of(tx, _attempt(tx, operation)):
+        amount = Money(operation.amount_minor, operation.currency)
+        if operation.kind is OperationKind.REFUND:
+            moved = ledger.refund(operation.id, route.funding, route.payable, amount)
+        else:
+            _, moved = ledger.capture(operation.id, route.funding, route.payable, amount)
+        entries = tx.find(JournalEntry, operation.household_id, source_id=operation.id, kind=moved.kind.value)
+        memo = f"taken back by the provider: {operation.note}"
+        journals = [ledger.reversal(operation.id, moved)]
+        post(tx, operation.household_id, journals, memo=memo, at_us=at_us, reverses_id=entries[0].id)
 
 
 def book_refund(tx: Transaction, refund: Operation, *, at_us: int) -> None:

@@ -10,6 +10,9 @@ from payments.adapter import Capabilities
 # A request may be this long on its way: so long before a provider forgets a key, it is no longer sent under it.
 MARGIN_S = 600
 
+# What may be taken back after it took effect: a debit by the customer's bank, a refund that their bank returns.
+MOVED_MONEY = frozenset({OperationKind.CAPTURE, OperationKind.REFUND})
+
 
 def begin_operation(
     tx: Transaction,
@@ -65,8 +68,8 @@ def may_send_again(operation: Operation, capabilities: Capabilities, wall_us: in
 
 def may_still_change(operation: Operation) -> bool:
     """Say whether its provider may still tell news of it: it is open, or money that may be taken back."""
-    is_captured = operation.kind is OperationKind.CAPTURE and operation.state is OperationState.SUCCEEDED
-    return is_captured or operation.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}
+    has_moved = operation.kind in MOVED_MONEY and operation.state is OperationState.SUCCEEDED
+    return has_moved or operation.state in UNCLOSED_OPERATION_STATES | {OperationState.MANUAL_REVIEW}
 
 
 def key_is_known(sent_wall_us: int | None, capabilities: Capabilities, wall_us: int) -> bool:

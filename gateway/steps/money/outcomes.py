@@ -1,7 +1,7 @@
 """What a provider's answer does to an operation: the one place that says so.
 
 The steps that call (authorize, capture, release, refund) and sync all end here. An operation that is closed stays
-closed: a late, repeated or contradicting answer changes nothing, but that a capture was taken back since. One under
+closed: a late, repeated or contradicting answer changes nothing, but that its money was taken back since. One under
 review is ended by a definite answer alone.
 What is not decided yet goes on in undecided.py, what follows from a decision in effects.py.
 """
@@ -11,6 +11,7 @@ from dataclasses import replace
 from gateway.domain.payment import UNCLOSED_OPERATION_STATES, Attempt, Operation, OperationKind, OperationState
 from gateway.steps.money.calls import Refused
 from gateway.steps.money.effects import FOLLOWS, declined, lapsed
+from gateway.steps.money.operations import MOVED_MONEY, may_still_change
 from gateway.steps.money.reversals import take_back
 from gateway.steps.money.suspend import suspend_after
 from gateway.steps.money.undecided import ask_later, await_decision, for_review, not_found, step_up, still_under_review
@@ -88,8 +89,7 @@ def _took_effect(
 
 
 def _after_its_close(tx: Transaction, operation: Operation, outcome: SyncOutcome | Refused, now_us: int) -> None:
-    is_captured = operation.kind is OperationKind.CAPTURE and operation.state is OperationState.SUCCEEDED
-    if is_captured and isinstance(outcome, Reversed):
+    if may_still_change(operation) and isinstance(outcome, Reversed):
         take_back(tx, operation, outcome, now_us)
 
 
@@ -124,7 +124,10 @@ def _belongs(operation: Operation, outcome: Authorized | Captured | Voided | Ref
 
     An answer about another amount than was asked for is never taken for a yes.
     """
-    hoped_for = Captured if isinstance(outcome, Reversed) else type(outcome)
-    if FOLLOWS[operation.kind][0] is not hoped_for:
+    if isinstance(outcome, Reversed):
+        fits = operation.kind in MOVED_MONEY
+    else:
+        fits = FOLLOWS[operation.kind][0] is type(outcome)
+    if not fits:
         return False
     return isinstance(outcome, Voided) or outcome.amount == Money(operation.amount_minor, operation.currency)

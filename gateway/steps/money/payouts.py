@@ -96,6 +96,11 @@ def _awaited(tx: Transaction, household_id: str, currency: str) -> defaultdict[s
         method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
         if method.funding is Funding.PROVIDER and operation.currency == currency:
             awaited[_merchant_of(tx, operation)] += PAID_OUT[operation.kind] * operation.amount_minor
+    for refund in tx.every(
+        Operation, household_id, state=OperationState.REVERSED, kind=OperationKind.REFUND, reversed_ref=""
+    ):
+        if refund.settled_ref and refund.currency == currency:  # it was taken off a pay-out, and is yet to come back
+            awaited[_merchant_of(tx, refund)] += refund.amount_minor
     return awaited
 
 
@@ -109,7 +114,7 @@ def _is_brought_by(
     attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
     brought_before, brings = operation.settled_ref, PAID_OUT.get(operation.kind, 0)
     if _takes_back(operation, line):
-        brought_before, brings = operation.reversed_ref, -1
+        brought_before, brings = operation.reversed_ref, -brings
     return (
         operation.state in {OperationState.SUCCEEDED, OperationState.REVERSED}
         and line.amount == Money(brings * operation.amount_minor, operation.currency)
@@ -119,7 +124,7 @@ def _is_brought_by(
 
 
 def _takes_back(operation: Operation, line: SettlementLine) -> bool:
-    return operation.kind is OperationKind.CAPTURE and line.amount.amount_minor < 0
+    return PAID_OUT.get(operation.kind, 0) * line.amount.amount_minor < 0
 
 
 def _note(tx: Transaction, operation: Operation, line: SettlementLine, settlement: Settlement, now_us: int) -> None:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
-from gateway.steps.money.billing import NOT_COUNTED, Billing, billing_of, operations_for
+from gateway.steps.money.billing import NEVER_MOVED, NOT_COUNTED, Billing, billing_of, operations_for
 from gateway.steps.money.operations import begin_operation
 from gateway.steps.ports import Transaction
 
@@ -24,7 +24,8 @@ def owe_refund(
     operations = operations_for(tx, attempt)
     subject_id = f"{shipment.id}/{because}" if because else shipment.id
     for one in operations:
-        if one.kind is OperationKind.REFUND and one.subject_id == subject_id and one.state not in NOT_COUNTED:
+        # One that the customer's bank returned would come back again: the operator sees to it.
+        if one.kind is OperationKind.REFUND and one.subject_id == subject_id and one.state not in NEVER_MOVED:
             return Owed.WRITTEN
     order = tx.get(Order, shipment.household_id, shipment.order_id)
     match billing_of(order, attempt, operations, shipment):

@@ -1,7 +1,10 @@
-"""A capture that the provider took back since: the book says so, and the order's payment is due again.
+"""Money that moved and was taken back since: the book says so, and somebody sees to what follows.
 
-The customer has the money already, so a refund that was not sent yet never is; one that was given before stays a fact
-of its own. What is due is paid again by a new hold alone, which a member asks for.
+A capture: the order's payment is due again. The customer has the money already, so a refund that was not sent yet
+never is; one that was given before stays a fact of its own. What is due is paid again by a new hold alone, which a
+member asks for.
+A refund that the customer's bank returned: it is never sent again by itself, for it would come back again; the operator
+pays in another way, or gives it back anew.
 """
 
 from dataclasses import replace
@@ -15,6 +18,8 @@ from gateway.domain.payment import (
     OperationKind,
     OperationState,
 )
+from gateway.domain.records import Act
+from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING, kept_minor, use_of_limit
 from gateway.steps.money.effects import payment_due
 from gateway.steps.money.journals import book_reversal
@@ -23,22 +28,52 @@ from gateway.steps.ports import Transaction
 from payments.adapter import Reversed
 from payments.money import Money
 
+PARTLY = "partly_taken_back"
 CALLED_OFF = "the debit itself was taken back by its provider"
 
 
-def take_back(tx: Transaction, capture: Operation, outcome: Reversed, now_us: int) -> None:
-    """Write that a capture which took effect was reversed, and what follows; of another amount it is only noted."""
-    amount = Money(capture.amount_minor, capture.currency)
-    if outcome.amount != amount:
-        note = f"its provider says that {outcome.amount} of it were taken back ({outcome.code}); the operator looks"
-        tx.save(replace(capture, note=note))
+def take_back(tx: Transaction, operation: Operation, outcome: Reversed, now_us: int) -> None:
+    """Write that what took effect was reversed, and what follows; of another amount the operator sees to it."""
+    if outcome.amount != Money(operation.amount_minor, operation.currency):
+        _partly(tx, operation, outcome, now_us)
         return
-    reversed_capture = replace(
-        capture, state=OperationState.REVERSED, note=f"{outcome.code}: {outcome.message}", answered_us=now_us
+    taken_back = replace(
+        operation, state=OperationState.REVERSED, note=f"{outcome.code}: {outcome.message}", answered_us=now_us
     )
-    tx.save(reversed_capture)
+    tx.save(taken_back)
+    book_reversal(tx, taken_back, at_us=now_us)
+    if operation.kind is OperationKind.REFUND:
+        text = f"{outcome.amount} that were given back to you came back from your bank. The operator is looking."
+        tell(tx, operation.household_id, "payment_review", text, f"payments/{operation.attempt_id}", now_us)
+    else:
+        _due_again(tx, taken_back, outcome, now_us)
+
+
+def _partly(tx: Transaction, operation: Operation, outcome: Reversed, now_us: int) -> None:
+    """Set before the operator, once, that a part of it was taken back: nothing is booked that nobody understood."""
+    why = f"{outcome.code}: {outcome.message}"
+    note = f"its provider says that {outcome.amount} of it were taken back ({why}); the operator looks"
+    tx.save(replace(operation, note=note, answered_us=now_us))
+    subject = f"operations/{operation.id}"
+    if not tx.find(Act, operation.household_id, subject=subject, verb=PARTLY, reason=note):
+        tx.add(
+            Act(
+                id=tx.new_id(),
+                household_id=operation.household_id,
+                by="provider",
+                verb=PARTLY,
+                subject=subject,
+                reason=note,
+                evidence=outcome.provider_ref,
+                at_us=now_us,
+            )
+        )
+
+
+def _due_again(tx: Transaction, capture: Operation, outcome: Reversed, now_us: int) -> None:
+    """End what a debit that was taken back had paid for: its order is due."""
+    amount = outcome.amount
     attempt = tx.get(Attempt, capture.household_id, capture.attempt_id)
-    book_reversal(tx, reversed_capture, at_us=now_us)
     _end(tx, attempt)
     shipment = tx.get(Shipment, capture.household_id, capture.subject_id)
     for one in tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.REFUND):
@@ -47,7 +82,7 @@ def take_back(tx: Transaction, capture: Operation, outcome: Reversed, now_us: in
     order = tx.get(Order, capture.household_id, shipment.order_id)
     said = outcome.message.rstrip(".")
     payment_due(tx, order, f"{amount} that were debited for an order were taken back by your bank: {said}", now_us)
-    suspend_after(tx, reversed_capture, outcome.kind, outcome.message, now_us)
+    suspend_after(tx, capture, outcome.kind, outcome.message, now_us)
     tx.enqueue("observe", order.household_id, order.id, due_us=now_us)
 
 

@@ -5,10 +5,19 @@ from dataclasses import dataclass
 
 from gateway.domain.household import Household
 from gateway.domain.order import OPEN_ORDER_STATES, Order, OrderState
-from gateway.domain.payment import Attempt, Mandate, MandateState, Operation, OperationState, PaymentMethod
+from gateway.domain.payment import (
+    Attempt,
+    Mandate,
+    MandateState,
+    Operation,
+    OperationKind,
+    OperationState,
+    PaymentMethod,
+)
 from gateway.domain.records import Act, MerchantAccount, Notice, NoticeState
 from gateway.domain.replenishment import DAY_US
 from gateway.domain.withdrawal import Withdrawal, WithdrawalState
+from gateway.steps.money.reversals import PARTLY
 from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.ports import PaymentProviders, Transaction
 from payments.adapter import FileExchange
@@ -47,6 +56,7 @@ def review(tx: Transaction) -> Iterator[Waiting]:
         attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
         facts = (*_of_attempt(tx, attempt), *_acts(tx, operation.household_id, f"operations/{operation.id}"))
         yield Waiting("operation", operation.id, _household(tx, operation.household_id), why, facts)
+    yield from _taken_back(tx)
     for order in tx.every(Order, None, state=OPEN_ORDER_STATES):
         if why := _stands_still(order):
             yield Waiting("order", order.id, _household(tx, order.household_id), why, tuple(_of_order(tx, order)))
@@ -66,6 +76,23 @@ def review(tx: Transaction) -> Iterator[Waiting]:
     for notice in tx.find(Notice, None, newest=NOTICES_SHOWN, state=NoticeState.SET_ASIDE):
         facts = (Fact(f"{len(notice.body)} bytes", notice.received_us),)
         yield Waiting("notice", notice.id, f"{notice.source} {notice.name}", notice.reason, facts)
+
+
+def _taken_back(tx: Transaction) -> Iterator[Waiting]:
+    """Yield the refunds that came back until they were given anew, and the debits of which a part was taken back."""
+    for refund in tx.every(Operation, None, state=OperationState.REVERSED, kind=OperationKind.REFUND):
+        paid = tx.find(Operation, refund.household_id, attempt_id=refund.attempt_id, kind=OperationKind.REFUND)
+        if not any(one.created_us > (refund.answered_us or 0) for one in paid):
+            amount = Money(refund.amount_minor, refund.currency)
+            why = f"refund of {amount} came back ({refund.note}): pay it to the customer in another way"
+            facts = tuple(_of_attempt(tx, tx.get(Attempt, refund.household_id, refund.attempt_id)))
+            yield Waiting("refund", refund.id, _household(tx, refund.household_id), why, facts)
+    for act in tx.every(Act, None, verb=PARTLY):
+        operation = tx.get(Operation, act.household_id, act.subject.partition("/")[2])
+        if operation.state is OperationState.SUCCEEDED:
+            facts = tuple(_of_attempt(tx, tx.get(Attempt, operation.household_id, operation.attempt_id)))
+            why = f"{operation.kind} of {Money(operation.amount_minor, operation.currency)}: {act.reason}"
+            yield Waiting("operation", operation.id, _household(tx, operation.household_id), why, facts)
 
 
 def files_set_aside(tx: Transaction, providers: PaymentProviders, now_us: int) -> Iterator[Waiting]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.domain.payment import UNCLOSED_OPERATION_STATES, OperationKind, OperationState
+from gateway.domain.payment import UNCLOSED_OPERATION_STATES, OperationState
 from gateway.domain.reconciliation import Cause, Difference
 from gateway.steps.money.payouts import PAID_OUT, settlement_reference, settlements_cursor
 from gateway.steps.ports import BookedSettlement, Moved, Transaction, UnitOfWork
@@ -122,8 +122,10 @@ def _cause(
     """Return why a line of a pay-out does not fit what was moved; None where it does."""
     if operation is None or operation.adapter != adapter:
         return Cause.UNKNOWN_REFERENCE
-    takes_back = reversible and operation.kind is OperationKind.CAPTURE and line.amount.amount_minor < 0
-    brings = -1 if takes_back else PAID_OUT.get(operation.kind, 0)
+    brings = PAID_OUT.get(operation.kind, 0)
+    takes_back = reversible and brings * line.amount.amount_minor < 0
+    if takes_back:
+        brings = -brings
     brought_before = operation.reversed_ref if takes_back else operation.settled_ref
     cause: Cause | None = None
     if operation.state in OPEN:

@@ -89,6 +89,7 @@ class PretendStripe:
         self.answers: dict[str, tuple[str, int, Json]] = {}
         self.sessions: dict[str, Json] = {}
         self.disputes: list[Json] = []
+        self.returned: set[str] = set()
         self.payouts: list[tuple[Json, list[Json]]] = []
         self.taken: dict[str, int] = {}
         self._refused: dict[str, Json] = {}
@@ -163,10 +164,18 @@ class PretendStripe:
         self.payouts.append((payout, lines))
         return payout
 
-    def dispute(self, intent_id: str, reason: str, *, status: str = "lost") -> None:
-        """Let the customer's bank take a debit back."""
+    def return_refund(self, refund_id: str) -> None:
+        """Let the customer's bank send back a refund that had succeeded."""
+        self.returned.add(refund_id)
+
+    def dispute(self, intent_id: str, reason: str, *, status: str = "lost", minor: int | None = None) -> None:
+        """Let the customer's bank take a debit back, or a part of it."""
         _, intent = self._intent(intent_id)
-        dispute = {"id": f"du_{len(self.disputes) + 1}", "object": "dispute", "amount": intent["amount_received"]}
+        dispute = {
+            "id": f"du_{len(self.disputes) + 1}",
+            "object": "dispute",
+            "amount": minor or intent["amount_received"],
+        }
         dispute |= {"payment_intent": intent_id, "reason": reason, "status": status, "currency": intent["currency"]}
         self.disputes = [one for one in self.disputes if one["payment_intent"] != intent_id] + [dispute]
 
@@ -266,6 +275,10 @@ class PretendStripe:
                 return self._intent(intent_id)
             case ["v1", "refunds"]:
                 return 200, _list([one for one in self._refunds() if one["payment_intent"] == query["payment_intent"]])
+            case ["v1", "refunds", refund_id] if refund_id in self.returned:
+                status, said = self._forward("GET", path, {})
+                failed = {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+                return status, said | failed | {"failure_balance_transaction": "txn_1PgaxNB7WZ01zgkWEV3TLf40"}
             case ["v1", "disputes"]:
                 return 200, _list([one for one in self.disputes if one["payment_intent"] == query["payment_intent"]])
             case ["v1", "payouts"]:

@@ -239,6 +239,27 @@ def test_a_direct_debit_that_the_bank_took_back_is_reversed(
     assert (found.amount, found.code, found.kind) == (eur(3_000), reason, kind)
 
 
+def test_a_refund_that_the_bank_sends_back_after_it_succeeded_is_taken_back(ana: Customer) -> None:
+    held = ana.hold()
+    ana.capture("capture", held, 2_000)
+    refund = Refund("refund", "refund", eur(500), held.provider_ref)
+    given = ana.adapter.refund(refund)
+    assert isinstance(given, Refunded)
+    ana.stripe.return_refund(given.provider_ref)
+    found = ana.look("refund", OperationKind.REFUND)
+    assert isinstance(found, Reversed)
+    assert (found.amount, found.code) == (eur(500), "expired_or_canceled_card")
+
+
+def test_a_dispute_about_a_part_of_a_debit_says_how_much_was_taken_back(ana: Customer) -> None:
+    held = ana.hold()
+    ana.capture("capture", held, 2_000)
+    ana.stripe.dispute(held.provider_ref, "product_not_received", minor=700)
+    found = ana.look("capture", CAPTURE)
+    assert isinstance(found, Reversed)
+    assert (found.amount, found.kind) == (eur(700), DeclineKind.SOFT)
+
+
 # Pay-outs and notices
 
 

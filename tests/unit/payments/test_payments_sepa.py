@@ -289,6 +289,25 @@ def test_a_refund_that_the_bank_refuses_may_be_asked_for_anew(world: SepaWorld) 
     assert world.bank.balance_minor() == 0
 
 
+def test_a_refund_that_the_bank_sends_back_is_taken_back_and_may_be_given_anew(world: SepaWorld) -> None:
+    debit(world, "d-1")
+    world.live(4)
+    world.bank.script[iban(1)] = {"return_transfer": "AC04", "after_days": 4, "first": True}
+    world.adapter.refund(Refund("r-1", "r-1", euros(1_234), "d1"))
+    world.live(4)
+    assert outcome(world, "r-1", OperationKind.REFUND) == Refunded("r1", euros(1_234))
+    assert "r-1" in world.live(4)
+    found = outcome(world, "r-1", OperationKind.REFUND)
+    assert isinstance(found, Reversed)
+    assert (found.amount, found.code) == (euros(1_234), "AC04")
+    assert world.adapter.set_aside() == ()
+    lines = [line for one in world.adapter.list_settlements(0) for line in one.lines if line.reference == "r-1"]
+    assert [line.amount for line in lines] == [euros(-1_234), euros(1_234)]
+    assert isinstance(world.adapter.refund(Refund("r-2", "r-2", euros(1_234), "d1")), Pending)
+    world.live(5)
+    assert world.bank.balance_minor() == 0
+
+
 @pytest.mark.parametrize(
     ("entry", "told", "charge"),
     [
