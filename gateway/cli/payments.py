@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -25,6 +26,16 @@ app = typer.Typer(help="Payments and orders that wait for a person.", no_args_is
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the act.")]
 MAX_REASON = 500
+
+
+class Destination(StrEnum):
+    """Where money that is given back goes."""
+
+    ACCOUNT = "account"
+    BALANCE = "balance"
+
+
+To = Annotated[Destination, typer.Option("--to", help="To the account it came from, or to the stored balance.")]
 
 
 @app.command("review")
@@ -95,6 +106,7 @@ def payments_refund(
     reason: Reason,
     line: Annotated[str | None, typer.Option("--line", help="Id of the order's line; else of the whole order.")] = None,
     amount: Annotated[str | None, typer.Option("--amount", help="Such as 3.50; else all that is left.")] = None,
+    to: To = Destination.ACCOUNT,
     data_dir: DataDir = None,
 ) -> None:
     """Give money back for an order, whole or in part, never more than was debited for it."""
@@ -106,6 +118,7 @@ def payments_refund(
             known,
             line=None if line is None else _line(tx, known, line),
             amount_minor=None if amount is None else _minor(amount, known.currency),
+            to_balance=to is Destination.BALANCE,
             by=by_hand.OPERATOR,
             reason=why,
             now_us=gateway.clock.now_us(),
@@ -131,12 +144,14 @@ def payments_credit(
 
 
 @app.command("returned")
-def payments_returned(withdrawal: str, reason: Reason, data_dir: DataDir = None) -> None:
+def payments_returned(withdrawal: str, reason: Reason, to: To = Destination.ACCOUNT, data_dir: DataDir = None) -> None:
     """Settle a withdrawal whose goods are back: what was debited for them is given back."""
     why = _checked(reason)
     with open_gateway(data_dir) as gateway, gateway.unit_of_work.begin() as tx:
         now_us = gateway.clock.now_us()
-        _, written = confirm_return(tx, withdrawal, by=by_hand.OPERATOR, reason=why, now_us=now_us)
+        _, written = confirm_return(
+            tx, withdrawal, to_balance=to is Destination.BALANCE, by=by_hand.OPERATOR, reason=why, now_us=now_us
+        )
     say(f"Withdrawal {withdrawal} is settled; {len(written)} refunds are on their way.")
 
 

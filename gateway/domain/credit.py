@@ -8,6 +8,7 @@ class CreditOrigin(StrEnum):
     """Why a balance grows."""
 
     GIFT = "gift"  # the operator gives it; `source_id` is the act
+    REFUND = "refund"  # given back here instead of where it was debited; `source_id` is the refund
 
 
 class CreditState(StrEnum):
@@ -15,6 +16,7 @@ class CreditState(StrEnum):
 
     OWED = "owed"
     CREDITED = "credited"
+    CALLED_OFF = "called_off"  # what it stood for came to nothing
     MANUAL_REVIEW = "manual_review"  # its keeper never said, or refused: the operator looks
 
 

@@ -9,6 +9,7 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import HouseholdItem
 from gateway.steps.money.calls import call_provider
+from gateway.steps.money.credits import credit_instead_of
 from gateway.steps.money.operations import send_again
 from gateway.steps.money.outcomes import settle_operation
 from gateway.steps.money.refunds import capture_behind
@@ -32,6 +33,13 @@ def refund(item: HouseholdItem, services: Services) -> None:
             call_off(tx, operation, now_us)
             tx.complete(item)
             return
+        amount = Money(operation.amount_minor, operation.currency)
+        credit = credit_instead_of(tx, operation)
+        if credit is not None:  # given to the balance: its provider is not asked, and never hears of it
+            given = adapter.Refunded(credit.id, amount)
+            settle_operation(tx, operation.id, household_id, given, now_us=now_us, wall_us=services.clock.wall_us())
+            tx.complete(item)
+            return
         attempt = tx.get(Attempt, household_id, operation.attempt_id)
         method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
         capabilities = services.providers.open(method.adapter).capabilities
@@ -44,7 +52,7 @@ def refund(item: HouseholdItem, services: Services) -> None:
     request = adapter.Refund(
         key=operation.id,
         reference=operation.id,
-        amount=Money(operation.amount_minor, operation.currency),
+        amount=amount,
         capture_ref=captured.provider_ref,
     )
     outcome = call_provider(lambda: provider.refund(request), is_repeat=is_repeat)

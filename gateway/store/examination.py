@@ -25,6 +25,11 @@ _BOOKED = """
         AND journal.kind = one.kind
 """
 _REVERSED = _BOOKED.replace("journal.kind = one.kind", "journal.kind = 'reversal'")
+_GIVEN_AS_CREDIT = """EXISTS (
+    SELECT 1 FROM credit WHERE credit.household_id = one.household_id AND credit.origin = 'refund'
+        AND credit.source_id = one.id
+)"""
+_KEPT_HERE = f"(method.funding = 'balance' OR {_GIVEN_AS_CREDIT})"
 _TOOK_EFFECT = "one.kind IN ('capture', 'refund') AND one.state IN ('succeeded', 'reversed')"
 _LEGS_OF_ITS_JOURNAL = """
     FROM operation AS one
@@ -137,8 +142,8 @@ STATEMENTS: dict[Cause, str] = {
         WHERE {_TOOK_EFFECT} AND NOT (
             account.kind = 'merchant_payable' AND account.owner = cart.merchant_id
                 AND (posting.amount_minor < 0) = (one.kind = 'capture')
-            OR account.kind = CASE method.funding WHEN 'balance' THEN 'household_balance' ELSE 'provider_clearing' END
-                AND account.owner = CASE method.funding WHEN 'balance' THEN one.household_id ELSE method.adapter END
+            OR account.kind = CASE WHEN {_KEPT_HERE} THEN 'household_balance' ELSE 'provider_clearing' END
+                AND account.owner = CASE WHEN {_KEPT_HERE} THEN one.household_id ELSE method.adapter END
                 AND (posting.amount_minor > 0) = (one.kind = 'capture')
         ) /*of one.household*/
         GROUP BY one.household_id, journal.id, one.currency
@@ -228,6 +233,7 @@ NOT_PAID_OUT = text(f"""
     SELECT one.household_id, one.id, one.amount_minor, 0, one.currency, one.kind {_BOOKED}
     WHERE one.kind IN ('capture', 'refund') AND one.state = 'succeeded' AND one.settled_ref = ''
         AND one.closed_us < :before AND method.adapter = :adapter AND method.funding = 'provider'
+        AND NOT {_GIVEN_AS_CREDIT}
 """)
 TOP_UPS = text("""
     SELECT journal.household_id, journal.source_id, 0, -SUM(posting.amount_minor), posting.currency, journal.kind

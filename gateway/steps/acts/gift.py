@@ -5,7 +5,7 @@ from gateway.domain.errors import Invalid
 from gateway.domain.household import Household
 from gateway.domain.records import Act
 from gateway.steps.messages import tell
-from gateway.steps.money.credits import owe_credit, stored_balance
+from gateway.steps.money.credits import let_grow, owe_credit, stored_balance
 from gateway.steps.ports import Transaction
 from payments.money import Money
 
@@ -29,4 +29,6 @@ def give_credit(tx: Transaction, household_id: str, amount_minor: int, *, by: st
     )
     tx.add(act)
     tell(tx, household_id, "gift", f"You are given {amount} for {method.label}: {reason}", "money", now_us)
-    return owe_credit(tx, method, amount, CreditOrigin.GIFT, act.id, note=reason, now_us=now_us)
+    given = owe_credit(tx, method, amount, CreditOrigin.GIFT, act.id, note=reason, now_us=now_us)
+    let_grow(tx, given, now_us)
+    return given

@@ -1,10 +1,12 @@
 """Money given back by hand: whole or in part, for one line or for all, never more than was debited for the order."""
 
+from gateway.domain.credit import CreditOrigin
 from gateway.domain.errors import Invalid
 from gateway.domain.order import Order, OrderLine, Shipment
-from gateway.domain.payment import Attempt, Operation, OperationKind, OperationState
+from gateway.domain.payment import Attempt, Funding, Operation, OperationKind, OperationState, PaymentMethod
 from gateway.domain.records import Act
 from gateway.steps.money.billing import NOT_COUNTED, operations_for
+from gateway.steps.money.credits import owe_credit, stored_balance
 from gateway.steps.money.operations import begin_operation
 from gateway.steps.ports import Transaction
 from payments.money import Money
@@ -19,6 +21,7 @@ def give_back(
     *,
     line: OrderLine | None = None,
     amount_minor: int | None = None,
+    to_balance: bool = False,
     by: str,
     reason: str,
     now_us: int,
@@ -26,7 +29,8 @@ def give_back(
     """Write refunds of an order's captures, each an operation of its own, and leave their rows.
 
     Without an amount it is all that is left, of the order or of the one line. Where several captures bear it, each is
-    given back by itself, the one that bears it whole before others. Raises Invalid for more than is left.
+    given back by itself, the one that bears it whole before others. `to_balance`: to the household's stored balance
+    instead of where it was debited. Raises Invalid for more than is left, and where there is no such balance.
     """
     attempt = tx.get(Attempt, order.household_id, order.attempt_id)
     tx.save(attempt)  # the row lock under which captures and refunds are counted
@@ -49,9 +53,12 @@ def give_back(
         subject = f"{captured.subject_id}/{BY_HAND}/{line.id if line else 'order'}/{before + len(written) + 1}"
         payer = tx.get(Attempt, order.household_id, captured.attempt_id)
         refund = begin_operation(tx, payer, OperationKind.REFUND, subject, minor, now_us=now_us, sent_wall_us=None)
+        if to_balance:
+            _credit_instead(tx, payer, refund, now_us)
         tx.enqueue("refund", order.household_id, refund.id, due_us=now_us)
         written.append(refund)
-    evidence = f"{Money(wanted, order.currency)} of {line.name if line else 'the order'}"
+    where = " to the stored balance" if to_balance else ""
+    evidence = f"{Money(wanted, order.currency)} of {line.name if line else 'the order'}{where}"
     tx.add(
         Act(
             id=tx.new_id(),
@@ -65,6 +72,20 @@ def give_back(
         )
     )
     return written
+
+
+def _credit_instead(tx: Transaction, payer: Attempt, refund: Operation, now_us: int) -> None:
+    """Let a refund go to the stored balance; what came from there goes back there anyhow."""
+    match tx.get(PaymentMethod, payer.household_id, payer.payment_method_id).funding:
+        case Funding.MERCHANT:
+            raise Invalid("to", "the shop debited it itself, so it gives it back itself")
+        case Funding.PROVIDER:
+            balance = stored_balance(tx, payer.household_id)
+            amount = Money(refund.amount_minor, refund.currency)
+            note = "given back for an order"
+            owe_credit(tx, balance, amount, CreditOrigin.REFUND, refund.id, note=note, now_us=now_us)
+        case Funding.BALANCE:
+            return
 
 
 def left_of_line(line: OrderLine, operations: list[Operation]) -> int:

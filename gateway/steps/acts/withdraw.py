@@ -13,7 +13,11 @@ from gateway.steps.acts.give_back import give_back, left_of_line
 from gateway.steps.cancel import ask_to_cancel
 from gateway.steps.messages import tell
 from gateway.steps.money.billing import operations_for
+from gateway.steps.money.credits import stored_balance
 from gateway.steps.ports import Transaction
+
+AS_CREDIT = "refund_as_credit"
+"""The act by which a member wishes what comes back for a withdrawal to be credited to the stored balance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,17 @@ def withdrawable(tx: Transaction, order: Order, now_us: int) -> Withdrawable:
 
 
 def withdraw(
-    tx: Transaction, member: Member, order_id: str, line_ids: tuple[str, ...] | None, *, now_us: int
+    tx: Transaction,
+    member: Member,
+    order_id: str,
+    line_ids: tuple[str, ...] | None,
+    *,
+    to_balance: bool = False,
+    now_us: int,
 ) -> Withdrawal:
     """Declare the withdrawal from these lines, or from all that can be, and acknowledge it with its time.
 
+    `to_balance`: the member wants the money as credit in the stored balance instead of where it was debited.
     Nothing sent yet and nothing kept: the shop is asked to cancel. Else the goods go back, and the operator settles it.
     Raises NotFound, NotAllowed, Conflict (the period is over) and Invalid (a line that cannot be withdrawn from).
     """
@@ -74,6 +85,8 @@ def withdraw(
         at_us=now_us,
     )
     tx.add(withdrawal)
+    if to_balance:
+        _wish_for_credit(tx, withdrawal, now_us)
     nothing_sent = not tx.find(Shipment, order.household_id, order_id=order.id)
     is_whole = len(chosen) == tx.count(OrderLine, order.household_id, order_id=order.id)
     if is_whole and nothing_sent and order.state in {OrderState.PLACED, OrderState.PAYMENT_DUE}:
@@ -83,12 +96,13 @@ def withdraw(
 
 
 def confirm_return(
-    tx: Transaction, withdrawal_id: str, *, by: str, reason: str, now_us: int
+    tx: Transaction, withdrawal_id: str, *, to_balance: bool = False, by: str, reason: str, now_us: int
 ) -> tuple[Withdrawal, list[Operation]]:
     """Settle a withdrawal whose goods are back: what was debited for its lines is given back, once.
 
-    With every line of the order the delivery is given back too. Raises NotFound, Conflict when it is settled already,
-    and Invalid while nothing of it has been debited that could be given back.
+    It goes to the stored balance where the member wished so, or `to_balance` says so. With every line of the order the
+    delivery is given back too. Raises NotFound, Conflict when it is settled already, and Invalid while nothing of it
+    has been debited that could be given back.
     """
     withdrawal = _the(tx, withdrawal_id)
     order = tx.get(Order, withdrawal.household_id, withdrawal.order_id)
@@ -100,13 +114,17 @@ def confirm_return(
     lines = tx.find(OrderLine, order.household_id, order_id=order.id)
     chosen = [line for line in lines if line.id in withdrawal.line_ids]
     written: list[Operation] = []
+    wished = tx.find(Act, order.household_id, verb=AS_CREDIT, subject=f"withdrawals/{withdrawal.id}")
+    as_credit = to_balance or bool(wished)
     if order.state not in {OrderState.RETURNED, OrderState.CANCELLED}:  # those were given back, or never taken
         if len(chosen) == len(lines):
-            written = give_back(tx, order, by=by, reason=reason, now_us=now_us)
+            written = give_back(tx, order, to_balance=as_credit, by=by, reason=reason, now_us=now_us)
         else:
             for line in chosen:
                 if left_of_line(line, operations_for(tx, attempt)) > 0:
-                    written += give_back(tx, order, line=line, by=by, reason=reason, now_us=now_us)
+                    written += give_back(
+                        tx, order, line=line, to_balance=as_credit, by=by, reason=reason, now_us=now_us
+                    )
             if not written:
                 raise Invalid("withdrawal", "nothing was debited for it that could be given back")
     settled = replace(withdrawal, state=WithdrawalState.SETTLED, settled_us=now_us)
@@ -124,6 +142,22 @@ def confirm_return(
         )
     )
     return settled, written
+
+
+def _wish_for_credit(tx: Transaction, withdrawal: Withdrawal, now_us: int) -> None:
+    stored_balance(tx, withdrawal.household_id)
+    tx.add(
+        Act(
+            id=tx.new_id(),
+            household_id=withdrawal.household_id,
+            by=withdrawal.member_id,
+            verb=AS_CREDIT,
+            subject=f"withdrawals/{withdrawal.id}",
+            reason="withdrawal from the contract",
+            evidence="",
+            at_us=now_us,
+        )
+    )
 
 
 def _the(tx: Transaction, withdrawal_id: str) -> Withdrawal:

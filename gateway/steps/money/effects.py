@@ -21,6 +21,7 @@ from gateway.domain.replenishment import DAY_US
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import captured_minor, end_held
 from gateway.steps.money.billing import to_bill, unpaid
+from gateway.steps.money.credits import credit_instead_of, let_grow
 from gateway.steps.money.journals import book_capture, book_refund
 from gateway.steps.money.next_account import next_mandate, nothing_bought, tell_which_account
 from gateway.steps.money.undecided import for_review
@@ -199,6 +200,10 @@ def _refunded(tx: Transaction, operation: Operation, now_us: int) -> None:
     amount = Money(operation.amount_minor, operation.currency)
     book_refund(tx, operation, at_us=now_us)
     method = tx.get(PaymentMethod, attempt.household_id, attempt.payment_method_id)
+    credit = credit_instead_of(tx, operation)
+    if credit is not None:  # its own message comes once the balance has it
+        let_grow(tx, credit, now_us)
+        return
     text = f"The shop gives you {amount} back." if method.funding is Funding.MERCHANT else f"{amount} came back to you."
     tell(tx, operation.household_id, "refunded", text, f"payments/{attempt.id}", now_us)
 

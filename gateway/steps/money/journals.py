@@ -3,6 +3,7 @@
 from gateway.domain.payment import Attempt, JournalEntry, Operation, OperationKind
 from gateway.steps.money.accounts import route_of
 from gateway.steps.money.books import post
+from gateway.steps.money.credits import credit_instead_of
 from gateway.steps.ports import Transaction
 from payments import ledger
 from payments.money import Money
@@ -49,10 +50,13 @@ def book_reversal(tx: Transaction, operation: Operation, *, at_us: int) -> None:
 
 
 def book_refund(tx: Transaction, refund: Operation, *, at_us: int) -> None:
-    """Write that money moved back."""
+    """Write that money moved back, to where it came from or to the household's stored balance."""
     if route := route_of(tx, _attempt(tx, refund)):
-        journal = ledger.refund(refund.id, route.funding, route.payable, Money(refund.amount_minor, refund.currency))
-        post(tx, refund.household_id, [journal], memo="refunded", at_us=at_us)
+        amount, funding, memo = Money(refund.amount_minor, refund.currency), route.funding, "refunded"
+        if credit_instead_of(tx, refund) is not None:
+            funding, memo = ledger.household_balance(refund.household_id), "refunded to the stored balance"
+        journal = ledger.refund(refund.id, funding, route.payable, amount)
+        post(tx, refund.household_id, [journal], memo=memo, at_us=at_us)
 
 
 def _attempt(tx: Transaction, operation: Operation) -> Attempt:

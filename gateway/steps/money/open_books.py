@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from gateway.domain.credit import Credit, CreditState
+from gateway.domain.credit import Credit, CreditOrigin, CreditState
 from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
     AttemptState,
@@ -48,11 +48,17 @@ def compare_open_book(
     with unit_of_work.read() as tx:
         undecided: list[Credit] = []
         operations = list(tx.examination().moved_by(household_id, frozenset(one.id for one in methods)))
+        as_credit = {one.source_id: one for one in tx.every(Credit, household_id, origin=CreditOrigin.REFUND)}
+        if methods[0].funding is not Funding.BALANCE:  # their provider never heard of these
+            operations = [one for one in operations if one.id not in as_credit]
         ours = dict(_movements(operations))
         if methods[0].funding is Funding.BALANCE:
             for top_up in tx.examination().top_ups(household_id):
                 amount = Money(top_up.found_minor, top_up.currency)
                 ours[top_up.subject_id, adapter.OperationKind.TOP_UP] = amount
+            for one in as_credit.values():
+                if one.state is CreditState.CREDITED:
+                    ours[one.id, adapter.OperationKind.TOP_UP] = Money(one.amount_minor, one.currency)
             undecided = tx.find(Credit, household_id, state=frozenset(CREDIT_UNDECIDED))
         strangers = [one.reference for one in theirs if (one.reference, one.kind) not in ours]
         known = tx.examination().moved(strangers)

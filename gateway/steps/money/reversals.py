@@ -21,6 +21,7 @@ from gateway.domain.payment import (
 from gateway.domain.records import Act
 from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING, kept_minor, use_of_limit
+from gateway.steps.money.credits import call_credit_off
 from gateway.steps.money.effects import payment_due
 from gateway.steps.money.journals import book_reversal
 from gateway.steps.money.suspend import suspend_after
@@ -93,6 +94,7 @@ def call_off(tx: Transaction, refund: Operation, now_us: int) -> None:
         return
     tx.save(replace(refund, state=OperationState.FAILED, note=CALLED_OFF, closed_us=now_us))
     tx.cancel_work("refund", refund.id)
+    call_credit_off(tx, refund)
 
 
 def _end(tx: Transaction, attempt: Attempt) -> None:

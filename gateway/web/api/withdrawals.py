@@ -41,9 +41,10 @@ WITHDRAWAL_EXAMPLE: dict[str, Any] = {
 
 
 class WithdrawalWish(Wish):
-    """Which lines of the order; left out, all that can be withdrawn from."""
+    """Which lines of the order, left out: all that can be withdrawn from; and where the money goes."""
 
     order_line_ids: list[str] | None = Field(default=None, min_length=1, max_length=MAX_LINES, examples=[[LINE_ID]])
+    to_balance: bool = Field(default=False, description="Credit the stored balance instead of the account debited.")
 
 
 class WithdrawalBody(Answer):
@@ -79,8 +80,10 @@ def withdraw_from_contract(
 ) -> WithdrawalBody:
     """Withdraw from the contract, for no reason, until fourteen days after all has come; acknowledged at once."""
     line_ids = None if wish is None or wish.order_line_ids is None else tuple(wish.order_line_ids)
+    to_balance = wish is not None and wish.to_balance
     with web.unit_of_work.begin() as tx:
-        declared = withdraw(tx, who.member, order_id, line_ids, now_us=web.clock.now_us())
+        now_us = web.clock.now_us()
+        declared = withdraw(tx, who.member, order_id, line_ids, to_balance=to_balance, now_us=now_us)
         return WithdrawalBody.of(withdrawal_row(tx.get(Order, who.household_id, order_id), declared))
 
 

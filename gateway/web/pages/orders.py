@@ -85,10 +85,16 @@ def withdraw_page(visiting: Visiting, order_id: str) -> Response:
 @router.post("/orders/{order_id}/withdraw")
 @shown_on(withdraw_page)
 def withdraw_from(
-    visiting: Visiting, order_id: str, lines: Annotated[list[str] | None, Form(max_length=MAX_LINES)] = None
+    visiting: Visiting,
+    order_id: str,
+    lines: Annotated[list[str] | None, Form(max_length=MAX_LINES)] = None,
+    to_balance: Annotated[str, Form(max_length=3)] = "",
 ) -> Response:
     """Withdraw from the contract for these lines."""
-    visiting.change(lambda tx: withdraw(tx, visiting.member, order_id, tuple(lines or ()), now_us=visiting.now_us))
+    chosen, as_credit = tuple(lines or ()), to_balance == "yes"
+    visiting.change(
+        lambda tx: withdraw(tx, visiting.member, order_id, chosen, to_balance=as_credit, now_us=visiting.now_us)
+    )
     return back(f"/orders/{order_id}", "withdrawn", "withdrawal")
 
 

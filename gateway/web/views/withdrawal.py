@@ -7,6 +7,7 @@ from gateway.domain.order import Order, OrderState
 from gateway.domain.replenishment import SECOND_US
 from gateway.domain.withdrawal import PERIOD_DAYS, Withdrawal, WithdrawalState
 from gateway.steps.acts.withdraw import withdrawable
+from gateway.steps.money.credits import seek_balance
 from gateway.steps.ports import Transaction
 from gateway.web.wording import Wording, money
 
@@ -37,9 +38,10 @@ class WithdrawalRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalView:
-    """`is_open`: something can still be withdrawn from."""
+    """`is_open`: something can still be withdrawn from; `balance`: what could be credited, if anything."""
 
     is_open: bool
+    balance: str
     until: str
     lines: tuple[WithdrawableLine, ...]
     declared: tuple[WithdrawalRow, ...]
@@ -51,10 +53,12 @@ def withdrawal_view(tx: Transaction, household_id: str, order_id: str, *, now_us
     wording = Wording(tx.get(Household, household_id, household_id).time_zone)
     can = withdrawable(tx, order, now_us)
     lines = [(line, "") for line in can.lines] + list(can.refused)
+    balance = seek_balance(tx, household_id)
     # The period ends at midnight: the day that ends then is its last.
     until = f"until {wording.day(can.ends_us - SECOND_US)}" if can.ends_us else f"{PERIOD_DAYS} days once all has come"
     return WithdrawalView(
         is_open=bool(can.lines),
+        balance="" if balance is None else balance.label,
         until=until,
         lines=tuple(
             WithdrawableLine(
