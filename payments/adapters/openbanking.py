@@ -185,20 +185,25 @@ class OpenBankingAdapter:
             consent = self._memory.find(Consent, consent_id)
             if consent is None:
                 raise OutcomeUnknown(f"the consent {consent_id} is not remembered")
-            try:
-                said = self._bank.pay(consent, request.key, name, request.amount)
-            except AccessLost as lost:
-                if is_repeat:  # the one before may still be on its way
-                    raise OutcomeUnknown("the bank takes no repeat of it without the customer") from lost
-                said = Declined(DeclineKind.MANDATE, *ACCESS_LOST)
-            except InvalidRequest as refused:
-                if refused.code == DUPLICATE:
-                    raise OutcomeUnknown("the bank has it already, and its key no more") from refused
-                self._forget_capture(request.authorization_ref, name)
-                raise
+            said = self._ask_to_pay(request, name, consent)
+            if is_repeat and isinstance(said, Declined):  # the one before may still be on its way
+                raise OutcomeUnknown(f"the bank takes no repeat of it: {said.code}")
         known = closed(self._memory, name, said, consent_id)
         self._let_go_if_declined(known, name)
         return captured(known)
+
+    def _ask_to_pay(self, request: Capture, name: str, consent: Consent) -> Said | Declined:
+        if (ended := self._consents.ended(consent)) is not None:
+            return ended
+        try:
+            return self._bank.pay(consent, request.key, name, request.amount)
+        except AccessLost:
+            return Declined(DeclineKind.MANDATE, *ACCESS_LOST)
+        except InvalidRequest as refused:
+            if refused.code == DUPLICATE:
+                raise OutcomeUnknown("the bank has it already, and its key no more") from refused
+            self._forget_capture(request.authorization_ref, name)
+            raise
 
     def void(self, request: Void) -> VoidOutcome:
         """Let go what no capture took: nothing of it ever was at the bank."""

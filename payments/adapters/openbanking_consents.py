@@ -148,11 +148,15 @@ class Consents:
         """Why a consent does not allow an amount, as far as can be said here."""
         if consent.status == "asked":
             return _NOT_YET
-        if consent.status != "active":
-            return _ENDED
+        if (ended := self.ended(consent)) is not None:
+            return ended
         if consent.valid_to_us is not None and self._context.now_us() >= consent.valid_to_us:
             return _OVER
         return _OVER_LIMIT if amount.amount_minor > consent.limit_minor else None
+
+    def ended(self, consent: Consent) -> Declined | None:
+        """Say that a consent was ended, here or there: its tokens are forgotten, and nothing is asked under it."""
+        return _ENDED if consent.status in {"ended", "refused"} else None
 
     def _send_again(self, consent_id: str) -> RequiresAction:
         consent = self._memory.find(Consent, consent_id)

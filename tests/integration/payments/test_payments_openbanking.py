@@ -393,6 +393,33 @@ def test_a_lost_access_never_declines_a_payment_that_may_have_been_made(payer: P
     assert payer.balance() == 7_000
 
 
+@pytest.mark.parametrize("ended", ["there", "here"])
+def test_a_permission_that_ended_since_never_declines_a_payment_that_may_have_been_made(
+    payer: Payer, ended: str
+) -> None:
+    capture = payer.capture(payer.held())
+    payer.vrp.script(payer.account, "payment:lookup_lag")
+    assert isinstance(payer.adapter.capture(capture), Unknown)
+    if ended == "there":
+        payer.vrp.control(f"consents/{payer.mandate}/revoke")
+    else:
+        payer.adapter.revoke_mandate(RevokeMandate("k-end", "end", payer.mandate))
+    assert not isinstance(payer.adapter.capture(capture), Declined)
+    payer.vrp.control("settle")
+    payer.vrp.clock.wall += DAY_US
+    assert isinstance(payer.adapter.sync(Sync(capture.reference, OperationKind.CAPTURE)), Captured)
+    assert payer.balance() == 7_000
+
+
+def test_a_debit_under_a_permission_that_was_given_back_is_declined_at_once(payer: Payer) -> None:
+    capture = payer.capture(payer.held())
+    payer.adapter.revoke_mandate(RevokeMandate("k-end", "end", payer.mandate))
+    declined = payer.adapter.capture(capture)
+    assert isinstance(declined, Declined)
+    assert declined.kind is DeclineKind.MANDATE
+    assert payer.balance() == 10_000
+
+
 def test_a_key_that_the_bank_does_not_know_is_the_operators_to_repair(vrp: Vrp) -> None:
     with pytest.raises(ConfigError, match="does not know our key"):
         vrp.adapter(client_id="somebody-else").setup_mandate(Payer(vrp).setup)
