@@ -212,7 +212,29 @@ def _capture(db: sqlite3.Connection, order: Order, now_us: int) -> None:
     _move(db, order, now_us)
 
 
+def unconfirmed(db: sqlite3.Connection, provider_ref: str) -> Row | None:
+    """The authorization of that id that waits for its customer, or waited until it was called off."""
+    row: Row | None = db.execute(
+        "SELECT * FROM operations WHERE id = ? AND kind = 'authorize'"
+        " AND (status = 'requires_action' OR code = 'called_off')",
+        (provider_ref,),
+    ).fetchone()
+    return row
+
+
 def _void(db: sqlite3.Connection, order: Order, _now_us: int) -> None:
+    if waiting := unconfirmed(db, order.parent):
+        if waiting["code"] is not None:
+            raise Refused(422, "nothing_held", "it was called off before")
+        called_off = ("declined", "soft", "called_off", "It was called off before it was confirmed.")
+        db.execute(
+            "UPDATE operations SET status = ?, decline_kind = ?, code = ?, message = ? WHERE reference = ?",
+            (*called_off, waiting["reference"]),
+        )
+        db.execute(
+            "UPDATE operations SET amount_minor = ? WHERE reference = ?", (waiting["amount_minor"], order.reference)
+        )
+        return
     hold = find(db, "hold", order.parent)
     if _left(hold) == 0:
         raise Refused(422, "nothing_held", "nothing is left of the hold")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from simulators.bank_rules import Order, find
+from simulators.bank_rules import Order, find, unconfirmed
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
@@ -96,7 +96,7 @@ def plain_order(kind: str, body: PlainBody, what: str, parent: str) -> Callable[
     """An order without an amount (void, revoke) on a hold or mandate, made once the book is open."""
 
     def make(db: sqlite3.Connection) -> Order:
-        row = find(db, what, parent)
+        row = (unconfirmed(db, parent) if kind == "void" else None) or find(db, what, parent)
         return Order(kind, body.reference, parent, row["account"], 0, row["currency"])
 
     return make

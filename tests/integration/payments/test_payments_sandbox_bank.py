@@ -157,6 +157,22 @@ def test_a_customer_steps_up_at_the_banks_page(anna: Customer) -> None:
     assert isinstance(anna.adapter.sync(Sync(authorize.reference, OperationKind.AUTHORIZE)), Authorized)
 
 
+def test_what_a_customer_never_confirmed_is_called_off_and_confirmed_by_nobody_then(anna: Customer) -> None:
+    anna.bank.script(anna.token, "requires_action")
+    authorize = anna.authorize()
+    asked = anna.adapter.authorize(authorize)
+    assert isinstance(asked, RequiresAction)
+    void = Void("void-1", "void-1", asked.provider_ref)
+    voided = anna.adapter.void(void)
+    assert isinstance(voided, Voided)
+    assert voided.amount == authorize.amount
+    assert anna.adapter.void(void) == voided
+    assert isinstance(anna.adapter.sync(Sync(authorize.reference, OperationKind.AUTHORIZE)), Declined)
+    httpx.post(asked.url)
+    assert isinstance(anna.adapter.sync(Sync(authorize.reference, OperationKind.AUTHORIZE)), Declined)
+    assert anna.adapter.movements(anna.token) == ()
+
+
 def test_a_customer_confirms_a_permission_at_the_banks_page(anna: Customer) -> None:
     anna.bank.script(anna.token, "setup_mandate:requires_action")
     setup = SetupMandate("set-up-1", "set-up-1", anna.token, eur(5_000))
