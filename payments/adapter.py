@@ -42,7 +42,8 @@ class DeclineKind(StrEnum):
 class SetupMandate:
     """Ask the customer's provider for the permission to debit; `return_url` is where the customer comes back to.
 
-    `per_period_limit` in any `period_days`, for a provider that binds itself to that too.
+    `per_period_limit` in any `period_days`, for a provider that binds itself to that too, as to the instants between
+    which it is valid: from `begins_at_us` (None: at once), until before `expires_at_us`.
     """
 
     key: str
@@ -53,6 +54,7 @@ class SetupMandate:
     return_url: str | None = None
     per_period_limit: Money | None = None
     period_days: int | None = None
+    begins_at_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """The desk of the bank for variable recurring payments: requests in, answers out, no sockets."""
 
-import contextlib
-import json
 import re
 import sqlite3
 from collections.abc import Callable
@@ -28,6 +26,7 @@ from simulators.vrp_bank_rules import (
     add_consent,
     consent_of,
     consent_shown,
+    control_of,
     decide,
     make_id,
     pay,
@@ -47,6 +46,7 @@ from simulators.vrp_bank_shapes import (
     Refused,
     Request,
     instant,
+    microseconds,
     read,
 )
 from simulators.vrp_bank_transactions import transactions
@@ -171,11 +171,9 @@ class VrpDesk:
             return Answer(200, consent_shown(db, self._aged(consent_of(db, caller.client, consent_id))))
 
     def _aged(self, row: Row) -> Row:
-        with contextlib.suppress(Refused):
-            require_usable(row, self._clock.now_us())
-            return row
-        until = json.loads(row["data"])["ControlParameters"].get("ValidToDateTime")
-        return row | {"status": "EXPD"} if row["status"] == "AUTH" and until is not None else row
+        ends = control_of(row).ValidToDateTime
+        is_over = ends is not None and self._clock.now_us() >= microseconds(ends)
+        return row | {"status": "EXPD"} if row["status"] == "AUTH" and is_over else row
 
     def _give_back(self, request: Request, consent_id: str) -> Answer:
         with self._book.transaction() as db:

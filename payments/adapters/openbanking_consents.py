@@ -32,6 +32,7 @@ _PERIODS = ((1, "Day"), (7, "Week"), (14, "Fortnight"), (31, "Month"), (184, "Ha
 _NOT_GIVEN = Declined(DeclineKind.MANDATE, "not_given", "You did not agree at your bank.")
 _ENDED = Declined(DeclineKind.MANDATE, "consent_ended", "The permission was ended at your bank.")
 _NOT_YET = Declined(DeclineKind.MANDATE, "not_confirmed", "You have not confirmed the permission at your bank.")
+_TOO_EARLY = Declined(DeclineKind.MANDATE, "consent_not_begun", "What you agreed to at your bank has not begun yet.")
 _OVER_LIMIT = Declined(DeclineKind.MANDATE, "over_limit", "The amount is above what you agreed to at your bank.")
 _OVER = Declined(DeclineKind.MANDATE, "consent_expired", "The permission that you gave at your bank has ended.")
 
@@ -72,6 +73,7 @@ class Consents:
             valid_to_us=request.expires_at_us,
             url=url,
             url_made_us=now_us,
+            valid_from_us=request.begins_at_us,
         )
         kept = self._memory.add(data.ConsentId, consent)
         self._memory.add(request.reference, SetUp(kept.id, print_))
@@ -150,7 +152,10 @@ class Consents:
             return _NOT_YET
         if (ended := self.ended(consent)) is not None:
             return ended
-        if consent.valid_to_us is not None and self._context.now_us() >= consent.valid_to_us:
+        now_us = self._context.now_us()
+        if consent.valid_from_us is not None and now_us < consent.valid_from_us:
+            return _TOO_EARLY
+        if consent.valid_to_us is not None and now_us >= consent.valid_to_us:
             return _OVER
         return _OVER_LIMIT if amount.amount_minor > consent.limit_minor else None
 
@@ -193,8 +198,9 @@ def _control(request: SetupMandate) -> dict[str, object]:
         "MaximumIndividualAmount": amount_of(request.per_order_limit),
         "PeriodicLimits": [limit],
     }
-    if request.expires_at_us is not None:
-        control["ValidToDateTime"] = (EPOCH + timedelta(microseconds=request.expires_at_us)).isoformat()
+    for name, at_us in (("ValidFromDateTime", request.begins_at_us), ("ValidToDateTime", request.expires_at_us)):
+        if at_us is not None:
+            control[name] = (EPOCH + timedelta(microseconds=at_us)).isoformat()
     return control
 
 

@@ -37,6 +37,7 @@ class Consent(msgspec.Struct, frozen=True):
     refresh: str = ""
     renewing_until_us: int = 0
     status: Literal["asked", "active", "refused", "ended"] = "asked"
+    valid_from_us: int | None = None
 
 
 class SetUp(msgspec.Struct, frozen=True):

@@ -63,6 +63,7 @@ def set_up_request(mandate: Mandate, token: str, public_url: str) -> adapter.Set
         return_url=f"{public_url}/money/mandates/{mandate.id}/back",
         per_period_limit=Money(mandate.per_period_minor, mandate.currency),
         period_days=mandate.period_days,
+        begins_at_us=mandate.valid_from_us,
     )
 
 

@@ -193,6 +193,22 @@ def test_more_than_the_consent_allows_in_a_month_is_declined_by_the_bank(vrp: Vr
     assert isinstance(payer.adapter.capture(payer.capture(held, "c3", 1_000)), Captured)
 
 
+def test_a_consent_that_has_not_begun_allows_nothing_neither_here_nor_at_the_bank(vrp: Vrp) -> None:
+    payer = Payer(vrp, begins_at_us=vrp.clock.now + DAY_US, expires_at_us=vrp.clock.now + 2 * DAY_US).agreed()
+    early = payer.adapter.authorize(payer.authorize("early"))
+    assert isinstance(early, Declined)
+    assert (early.kind, early.code) == (MANDATE, "consent_not_begun")
+    # A worker whose clock is ahead asks the bank, which holds to its own.
+    ahead = vrp.adapter()
+    ahead._consents._context.now_us = lambda: vrp.clock.now + DAY_US  # type: ignore[method-assign]
+    refused = ahead.authorize(payer.authorize("ahead"))
+    assert isinstance(refused, Declined)
+    assert (refused.kind, refused.code) == (MANDATE, "over_limit")
+    assert payer.balance() == 10_000
+    vrp.clock.advance(DAY_US)
+    assert isinstance(payer.adapter.capture(payer.capture(payer.held())), Captured)
+
+
 def test_a_consent_that_ran_out_allows_nothing(vrp: Vrp) -> None:
     payer = Payer(vrp, expires_at_us=vrp.clock.now + DAY_US).agreed()
     held = payer.held()

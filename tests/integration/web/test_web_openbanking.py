@@ -133,6 +133,8 @@ def test_an_account_is_linked_debited_for_two_parcels_paid_back_and_ended_in_the
     mandate, method = rig.the(Mandate), rig.the(PaymentMethod)
     assert (mandate.state, method.state) == (MandateState.ACTIVE, MethodState.ACTIVE)
     assert method.label.startswith("Everyday •••• ")
+    adapter: Any = house.providers.open("openbanking")
+    assert adapter._memory.find(Consent, mandate.provider_ref).valid_from_us == mandate.valid_from_us
 
     order = house.order()
     packs = order.total_minor
