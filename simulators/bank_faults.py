@@ -15,7 +15,7 @@ FAULTS = {
     "ok": "nothing goes wrong",
     "decline": "declined: not enough money",
     "decline_hard": "declined: the account is closed",
-    "decline_mandate": "declined: the permission was withdrawn",
+    "decline_mandate": "declined: the permission was taken back",
     "pending": "accepted, decided a minute later",
     "short_hold": "held for a day only, as the answer says",
     "requires_action": "the customer must confirm at the bank's page",

@@ -13,7 +13,7 @@ SHORT_HOLD_DAYS = 1
 DECLINES = {
     "decline": ("soft", "insufficient_funds", "There is not enough money in the account."),
     "decline_hard": ("hard", "account_closed", "The account is closed."),
-    "decline_mandate": ("mandate", "mandate_withdrawn", "The customer withdrew the permission to debit."),
+    "decline_mandate": ("mandate", "mandate_ended", "The customer took the permission to debit back."),
 }
 
 

@@ -13,7 +13,7 @@ FAULTS = {
     "ok": "nothing goes wrong",
     "reject": "rejected: not enough money (AM04)",
     "reject_closed": "rejected: the account is closed (AC04)",
-    "reject_mandate": "rejected: the permission was withdrawn (MD01)",
+    "reject_mandate": "rejected: the permission was taken back (MD01)",
     "pending": "accepted, decided a minute later (PDNG)",
     "in_process": "accepted, on its way, done a minute later (ACSP)",
     "drop_before": "no effect, the connection is cut",

@@ -25,7 +25,7 @@ from simulators.vrp_bank_shapes import (
 REASONS = {
     "reject": ("AM04", "There is not enough money in the account."),
     "reject_closed": ("AC04", "The account is closed."),
-    "reject_mandate": ("MD01", "The customer withdrew the permission."),
+    "reject_mandate": ("MD01", "The customer took the permission back."),
 }
 NOT_DECIDED = frozenset({"PDNG", "ACSP"})
 SPENT = frozenset({"PDNG", "ACSP", "ACSC"})

@@ -369,7 +369,7 @@ class FakeBank:
 DECLINES: dict[Fault | None, Outcome] = {
     "decline": Declined(DeclineKind.SOFT, "insufficient_funds", "not enough money"),
     "decline_hard": Declined(DeclineKind.HARD, "account_closed", "The account is closed."),
-    "decline_mandate": Declined(DeclineKind.MANDATE, "mandate_withdrawn", "The permission was withdrawn."),
+    "decline_mandate": Declined(DeclineKind.MANDATE, "mandate_ended", "The permission was taken back."),
 }
 
 SAID: dict[Fault | None, Outcome] = {

@@ -14,7 +14,7 @@ class CartState(StrEnum):
     """Where a cart stands.
 
     awaiting_approval → approved → held → ordered;
-    or skipped, snoozed, expired, withdrawn (nothing of it is needed any more, or to be had), declined (by the payment
+    or skipped, snoozed, expired, dropped (nothing of it is needed any more, or to be had), declined (by the payment
     provider), rejected (by the merchant).
     """
 
@@ -25,7 +25,7 @@ class CartState(StrEnum):
     SKIPPED = "skipped"
     SNOOZED = "snoozed"
     EXPIRED = "expired"
-    WITHDRAWN = "withdrawn"
+    DROPPED = "dropped"
     DECLINED = "declined"
     REJECTED = "rejected"
 

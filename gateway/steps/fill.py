@@ -13,7 +13,7 @@ from gateway.domain.records import HouseholdItem, MerchantAccount
 from gateway.domain.replenishment import DAY_US, HOUR_US, Plan, PlanState, Policy
 from gateway.steps.freeze import is_frozen
 from gateway.steps.goods.cart_lines import Filled, Wish, lines_of, wish_of
-from gateway.steps.goods.carts import DECIDE_AGAIN_US, withdraw
+from gateway.steps.goods.carts import DECIDE_AGAIN_US, drop
 from gateway.steps.goods.plans import drop_plan
 from gateway.steps.messages import tell
 from gateway.steps.ports import MerchantRefused, Quote, QuotedLine, Services, Transaction
@@ -126,7 +126,7 @@ def _settle(
     filled = lines_of(tx, cart_id, prepared.account.name, quoted, zone=household.time_zone, now_us=now_us)
     if not filled.lines:
         if before is not None:
-            withdraw(tx, before, "nothing of it is to be had at present")
+            drop(tx, before, "nothing of it is to be had at present")
         return
     reasons = filled.reasons
     if quote.currency != household.currency:

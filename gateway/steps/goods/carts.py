@@ -52,7 +52,7 @@ def ask_again(tx: Transaction, cart: Cart, *, now_us: int) -> Cart:
     return ended
 
 
-def withdraw(tx: Transaction, cart: Cart, why: str) -> None:
+def drop(tx: Transaction, cart: Cart, why: str) -> None:
     """End a waiting cart of which nothing is left to decide; nobody can say yes to it any more."""
-    tx.save(replace(cart, state=CartState.WITHDRAWN, version=cart.version + 1, note=why))
+    tx.save(replace(cart, state=CartState.DROPPED, version=cart.version + 1, note=why))
     tx.cancel_work("expire", cart.id)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from gateway.domain.cart import Cart, CartState, Line
 from gateway.domain.replenishment import DAY_US, Forecast, Plan, PlanState
 from gateway.domain.stock import Supply
-from gateway.steps.goods.carts import withdraw
+from gateway.steps.goods.carts import drop
 from gateway.steps.messages import tell
 from gateway.steps.ports import Transaction
 from gateway.steps.wording import why_now
@@ -45,6 +45,6 @@ def _take_out(tx: Transaction, cart: Cart, line: Line, plan: Plan, why: str, now
         tx.save(replace(cart, note=f"{why}.").priced(rest))
         text = f"{why}. It was taken out of the order that waits for you."
     else:
-        withdraw(tx, cart, why)
+        drop(tx, cart, why)
         text = f"{why}. The order that waited for you is closed; nothing was bought."
     tell(tx, cart.household_id, "cart_shrunk", text, f"carts/{cart.id}", now_us)

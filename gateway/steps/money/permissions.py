@@ -22,9 +22,9 @@ from gateway.domain.payment import (
 from gateway.domain.replenishment import DAY_US, SECOND_US
 from gateway.steps.messages import tell
 from gateway.steps.money.calls import Refused
+from gateway.steps.money.ended_there import end_as_there
 from gateway.steps.money.idle import watch_idle
 from gateway.steps.money.undecided import SYNC_AFTER_S
-from gateway.steps.money.withdrawn import end_withdrawn
 from gateway.steps.ports import Transaction
 from payments import adapter
 from payments.money import Money
@@ -76,7 +76,7 @@ def settle_set_up(
         return _settle_given_up(tx, mandate, answer, now_us=now_us, wall_us=wall_us)
     if mandate.state not in WAITING:
         if isinstance(answer, adapter.MandateRevoked):
-            end_withdrawn(tx, mandate.household_id, mandate.payment_method_id, answer.mandate_ref, now_us)
+            end_as_there(tx, mandate.household_id, mandate.payment_method_id, answer.mandate_ref, now_us)
         return mandate
     match answer:
         case adapter.MandateActive():

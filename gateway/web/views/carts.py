@@ -37,7 +37,7 @@ TITLES = {
     CartState.SKIPPED: "Skipped this time",
     CartState.SNOOZED: "Snoozed",
     CartState.EXPIRED: "Nobody answered",
-    CartState.WITHDRAWN: "Closed, nothing bought",
+    CartState.DROPPED: "Closed, nothing bought",
     CartState.DECLINED: "Payment declined",
     CartState.REJECTED: "The shop did not take it",
 }
@@ -202,7 +202,7 @@ def _subtitle(cart: Cart, decision: Decision, merchant: str, promised_us: int | 
             return f"We ask again on {wording.day_and_clock(cart.snoozed_until_us)}"
         case CartState.SKIPPED:
             return "Nothing is bought; we look again in a week"
-        case CartState.EXPIRED | CartState.DECLINED | CartState.REJECTED | CartState.WITHDRAWN if cart.note:
+        case CartState.EXPIRED | CartState.DECLINED | CartState.REJECTED | CartState.DROPPED if cart.note:
             return f"{cart.note[0].upper()}{cart.note[1:]}"
         case _:
             return merchant

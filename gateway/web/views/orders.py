@@ -15,7 +15,7 @@ from gateway.web.wording import Wording, count, listed, money
 
 MAX_PAST = 50
 ENDED_CART_STATES = frozenset(
-    {CartState.SKIPPED, CartState.EXPIRED, CartState.WITHDRAWN, CartState.DECLINED, CartState.REJECTED}
+    {CartState.SKIPPED, CartState.EXPIRED, CartState.DROPPED, CartState.DECLINED, CartState.REJECTED}
 )
 
 CART_WORDS = {
@@ -26,7 +26,7 @@ CART_WORDS = {
     CartState.SKIPPED: "Skipped",
     CartState.SNOOZED: "Snoozed",
     CartState.EXPIRED: "Nobody answered",
-    CartState.WITHDRAWN: "Closed, nothing bought",
+    CartState.DROPPED: "Closed, nothing bought",
     CartState.DECLINED: "Payment declined",
     CartState.REJECTED: "The shop did not take it",
 }

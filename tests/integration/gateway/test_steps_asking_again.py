@@ -83,4 +83,4 @@ def test_what_was_refilled_meanwhile_is_not_asked_about(rig: Rig) -> None:
     rig.pass_days(0.1)
     rig.decide(AskAgain())
     rig.pass_days(0.1)
-    assert rig.the(Cart).state is CartState.WITHDRAWN
+    assert rig.the(Cart).state is CartState.DROPPED

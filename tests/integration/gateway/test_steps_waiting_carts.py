@@ -229,7 +229,7 @@ def test_what_was_refilled_meanwhile_leaves_the_waiting_cart(rig: Rig) -> None:
 def test_a_cart_of_which_nothing_is_needed_any_more_is_closed_and_nothing_is_bought(rig: Rig) -> None:
     refill(rig)
     cart = rig.the(Cart)
-    assert cart.state is CartState.WITHDRAWN
+    assert cart.state is CartState.DROPPED
     assert "can wait" in cart.note
     assert len(rig.rows(Line)) == 1, "what was proposed is kept for the record"
     with pytest.raises(Conflict):

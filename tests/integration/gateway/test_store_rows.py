@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateTable
 from sqlmodel import SQLModel
 
 from gateway.domain.approval import Approval, ApprovalState
-from gateway.domain.cart import Cart
+from gateway.domain.cart import Cart, CartState
 from gateway.domain.errors import NotFound
 from gateway.domain.household import Household, Member
 from gateway.domain.order import Order, OrderState
@@ -27,7 +27,7 @@ from gateway.domain.payment import (
     OperationState,
     Posting,
 )
-from gateway.domain.records import MerchantAccount
+from gateway.domain.records import MerchantAccount, Message
 from gateway.domain.replenishment import Plan, PlanState
 from gateway.domain.stock import Device, Reading, Supply, Verdict
 from gateway.steps.ports import TooManyRows, Transaction
@@ -273,6 +273,29 @@ def test_what_the_first_version_wrote_is_still_there_after_every_migration(bare:
     with engine.connect() as connection:
         assert connection.execute(text("SELECT name FROM household")).all() == [("Old Street",)]
         assert connection.execute(text("SELECT fence, counterpart FROM work")).all() == [(3, "")]
+
+
+def test_carts_and_messages_from_before_are_called_by_the_words_of_today(bare: Engine) -> None:
+    migrate.upgrade(bare, "0026")
+    tables = MetaData()
+    with bare.begin() as connection:
+        tables.reflect(connection)
+        for entity in (
+            build(Household),
+            build(MerchantAccount),
+            build(Cart, id="old"),
+            build(Cart, id="waits"),
+            build(Message, kind="mandate_withdrawn"),
+        ):
+            values = mapping.to_values(entity) | ({"state": "withdrawn"} if entity.id == "old" else {})
+            connection.execute(tables.tables[mapping.row_type(type(entity)).__tablename__].insert(), values)
+    migrate.upgrade(bare)
+    with bare.connect() as connection:
+        assert connection.execute(text("SELECT id, state FROM cart ORDER BY id")).all() == [
+            ("old", CartState.DROPPED),
+            ("waits", build(Cart).state),
+        ]
+        assert connection.execute(text("SELECT kind FROM message")).all() == [("mandate_ended",)]
 
 
 def test_to_migrate_twice_changes_nothing(bare: Engine) -> None:

@@ -163,7 +163,7 @@ def test_an_account_is_linked_debited_for_two_parcels_paid_back_and_ended_in_the
     assert {one.state for one in rig.rows(Told, None)} == {NoticeState.DONE}
     assert rig.the(Mandate).state is MandateState.REVOKED
     assert rig.the(PaymentMethod).state is MethodState.REVOKED
-    (text_,) = told(house, "mandate_withdrawn")
+    (text_,) = told(house, "mandate_ended")
     assert "taken back" in text_
     assert rig.waiting("revoke") == []
 

@@ -1,4 +1,4 @@
-"""Withdrawn: the customer took a permission back at the provider itself; here it ends too, and asks nobody."""
+"""Ended there: the customer took a mandate back at the provider itself; here it ends too, and asks nobody."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from gateway.steps.ports import Transaction
 STOOD = frozenset({MandateState.ACTIVE, MandateState.SUSPENDED, MandateState.EXPIRED})
 
 
-def end_withdrawn(tx: Transaction, household_id: str, method_id: str, mandate_ref: str, now_us: int) -> None:
+def end_as_there(tx: Transaction, household_id: str, method_id: str, mandate_ref: str, now_us: int) -> None:
     """End what stood under the provider's reference; an account that nothing allows to debit any more is unlinked.
 
     What is approved and not sent goes back to a person, what was sent and cannot be debited is due: both are told
@@ -31,4 +31,4 @@ def end_withdrawn(tx: Transaction, household_id: str, method_id: str, mandate_re
         tx.save(replace(method, state=MethodState.REVOKED))
     text = f"{method.label} is not debited any more: the permission was taken back at its provider."
     more = "" if left else " Link it again on the Money page if that was not meant."
-    tell(tx, household_id, "mandate_withdrawn", text + more, "money", now_us)
+    tell(tx, household_id, "mandate_ended", text + more, "money", now_us)
