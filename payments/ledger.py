@@ -16,12 +16,11 @@ moves as well as when it does not. Corrections are reversals, never changes.
 *Funding* is the provider's clearing account, or the household's balance where the gateway keeps it.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payments.adapter import Movement
 from payments.errors import LedgerError, Unbalanced
 from payments.money import Money
 
@@ -204,50 +203,6 @@ def unbalanced(postings: Iterable[Posting]) -> dict[str, int]:
     for posting in postings:
         sums[posting.amount.currency] += posting.amount.amount_minor
     return {currency: left for currency, left in sums.items() if left}
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that does not agree; `detail` is a sentence for the operator."""
-
-    reference: str
-    detail: str
-
-
-def check(journals: Iterable[Journal]) -> list[Difference]:
-    """What is wrong inside the ledger: journals written twice, more of a hold taken back than was held.
-
-    A `Journal` cannot be made unbalanced, so rows that do not sum to zero are found with `unbalanced` before.
-    """
-    rows = list(journals)
-    found = [
-        Difference(reference, f"{count} {kind} journals where one is allowed")
-        for (reference, kind), count in Counter((row.reference, row.kind) for row in rows).items()
-        if count > 1
-    ]
-    for (account, currency), amount in balances(rows, pending=True).items():
-        if account.kind is AccountKind.MERCHANT_PAYABLE and amount.amount_minor > 0:
-            found.append(Difference(account.code, f"{amount} more taken back than was ever held in {currency}"))
-    return found
-
-
-def reconcile(ours: Iterable[Movement], theirs: Iterable[Movement]) -> list[Difference]:
-    """Where two books of the same movements disagree; each list names a (reference, kind) at most once."""
-    left, right = _by_operation(ours), _by_operation(theirs)
-    found = []
-    for key in sorted(left.keys() | right.keys()):
-        mine, other = left.get(key, []), right.get(key, [])
-        if mine != other or len(mine) > 1:
-            we, they = (" and ".join(map(str, amounts)) or "nothing" for amounts in (mine, other))
-            found.append(Difference(key[0], f"{key[1]}: we have {we}, they have {they}"))
-    return found
-
-
-def _by_operation(movements: Iterable[Movement]) -> dict[tuple[str, str], list[Money]]:
-    grouped: defaultdict[tuple[str, str], list[Money]] = defaultdict(list)
-    for movement in movements:
-        grouped[movement.reference, movement.kind].append(movement.amount)
-    return grouped
 
 
 def _move(debit: Account, credit: Account, amount: Money) -> tuple[Posting, ...]:

@@ -1,5 +1,6 @@
 """The sandbox adapter and the pretend bank over real HTTP: the contract, and every fault that the bank can be told."""
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import count
 
@@ -30,7 +31,6 @@ from payments.adapter import (
 from payments.adapters.sandbox import SandboxAdapter
 from payments.contract import AdapterContract
 from payments.errors import ConfigError, InvalidRequest, NotSent, RateLimited
-from payments.ledger import reconcile
 from payments.memory import MemoryContext
 from payments.money import Money
 from payments.transport import HttpxClient
@@ -217,10 +217,10 @@ def test_the_banks_book_and_ours_agree(anna: Customer) -> None:
         Movement(f"c-{anna.token}", OperationKind.CAPTURE, eur(2_000)),
         Movement(f"r-{anna.token}", OperationKind.REFUND, eur(500)),
     ]
-    assert reconcile(ours, anna.adapter.movements(anna.token)) == []
+    assert Counter(anna.adapter.movements(anna.token)) == Counter(ours)
     void = Void(f"key-v-{anna.token}", f"v-{anna.token}", held.provider_ref)
     assert anna.adapter.void(void) == Voided(f"{_id_of(anna, 'v')}", eur(1_000))
-    assert reconcile(ours[1:], anna.adapter.movements(anna.token)) == []
+    assert Counter(anna.adapter.movements(anna.token)) == Counter(ours[1:])
 
 
 def _id_of(anna: Customer, name: str) -> str:

@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.adapter import Movement, OperationKind
 from payments.errors import LedgerError, Unbalanced
 from payments.ledger import (
     BANK,
@@ -10,20 +9,17 @@ from payments.ledger import (
     SUSPENSE,
     Account,
     AccountKind,
-    Difference,
     Journal,
     JournalKind,
     Posting,
     balances,
     capture,
-    check,
     gift,
     hold,
     household_balance,
     merchant_payable,
     payout,
     provider_clearing,
-    reconcile,
     refund,
     release,
     reversal,
@@ -70,7 +66,6 @@ def test_captures_and_the_release_of_the_rest_leave_nothing_pending(parts: list[
         (CLEARING, "EUR"): Money.total(parts, "EUR"),
         (SHOP, "EUR"): -Money.total(parts, "EUR"),
     }
-    assert check(journals) == []
 
 
 def test_a_story_from_hold_to_pay_out_ends_where_the_chart_of_accounts_says() -> None:
@@ -146,43 +141,6 @@ def test_accounts_are_written_and_read_by_code() -> None:
         assert Account.parse(account.code) == account
     with pytest.raises(LedgerError):
         Account.parse("petty_cash")
-
-
-def test_check_finds_a_journal_written_twice() -> None:
-    twice = refund("r1", CLEARING, SHOP, eur(5))
-    assert check([twice, twice]) == [Difference("r1", "2 refund journals where one is allowed")]
-
-
-def test_check_finds_more_taken_back_than_was_held() -> None:
-    journals = [hold("a1", CLEARING, SHOP, eur(100)), release("v1", CLEARING, SHOP, eur(101))]
-    assert [found.reference for found in check(journals)] == ["merchant_payable:shop-1"]
-
-
-def test_check_sees_nothing_wrong_in_an_open_hold() -> None:
-    assert check([hold("a1", CLEARING, SHOP, eur(100))]) == []
-
-
-CAPTURED = Movement("c1", OperationKind.CAPTURE, eur(4_000))
-
-
-def test_two_equal_books_do_not_differ() -> None:
-    refunded = Movement("r1", OperationKind.REFUND, eur(10))
-    assert reconcile([CAPTURED, refunded], [refunded, CAPTURED]) == []
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        ([CAPTURED], []),
-        ([], [CAPTURED]),
-        ([CAPTURED], [Movement("c1", OperationKind.CAPTURE, eur(4_001))]),
-        ([CAPTURED], [Movement("c1", OperationKind.CAPTURE, Money(4_000, "USD"))]),
-        ([CAPTURED], [CAPTURED, CAPTURED]),
-        ([CAPTURED, CAPTURED], [CAPTURED, CAPTURED]),
-    ],
-)
-def test_any_planted_difference_between_two_books_is_found(ours: list[Movement], theirs: list[Movement]) -> None:
-    assert [found.reference for found in reconcile(ours, theirs)] == ["c1"]
 
 
 def test_the_chart_of_accounts_is_complete() -> None:
