@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.domain.cart import Cart
+from gateway.domain.credit import Credit, CreditOrigin
 from gateway.domain.payment import Attempt, Funding, Operation, OperationKind, OperationState, PaymentMethod
 from gateway.steps.money.books import post
 from gateway.steps.ports import Transaction
@@ -78,7 +79,7 @@ def pay_merchants(
     tx: Transaction, household_id: str, merchant_ids: Iterable[str], currency: str, *, reference: str, now_us: int
 ) -> None:
     """Pay each merchant what it is owed; one that owes us is paid nothing until that is made up for."""
-    awaited = _awaited(tx, household_id, currency)
+    awaited = awaited_minor(tx, household_id, currency)
     for merchant_id in sorted(merchant_ids):
         payable = ledger.merchant_payable(merchant_id)
         owed_minor = -tx.settled_minor(household_id, payable.kind, merchant_id, currency) - awaited[merchant_id]
@@ -87,11 +88,17 @@ def pay_merchants(
             post(tx, household_id, [journal], memo="merchant paid", at_us=now_us)
 
 
-def _awaited(tx: Transaction, household_id: str, currency: str) -> defaultdict[str, int]:
-    """Return, for each merchant, what was captured for it and no provider has paid out yet."""
+def awaited_minor(tx: Transaction, household_id: str, currency: str) -> defaultdict[str, int]:
+    """Return, for each merchant, what was captured for it and no provider has paid out yet.
+
+    A refund that went to the stored balance is not among it: its provider never takes it off a pay-out.
+    """
     awaited: defaultdict[str, int] = defaultdict(int)
+    as_credit = {one.source_id for one in tx.every(Credit, household_id, origin=CreditOrigin.REFUND)}
     unpaid = tx.every(Operation, household_id, state=OperationState.SUCCEEDED, kind=frozenset(PAID_OUT), settled_ref="")
     for operation in unpaid:
+        if operation.id in as_credit:
+            continue
         attempt = tx.get(Attempt, household_id, operation.attempt_id)
         method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
         if method.funding is Funding.PROVIDER and operation.currency == currency:

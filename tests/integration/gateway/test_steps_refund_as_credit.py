@@ -15,7 +15,10 @@ from gateway.domain.stock import Supply
 from gateway.domain.withdrawal import Withdrawal
 from gateway.steps.acts.give_back import give_back
 from gateway.steps.acts.withdraw import confirm_return, withdraw
+from gateway.steps.money.payouts import awaited_minor
 from payments.adapter import OperationKind as Kind
+from payments.adapter import Settlement, SettlementLine
+from payments.money import Money
 from tests.balance_keeper import BankAndBalance, balance_of, credited, with_balance
 from tests.builders import HOME
 from tests.rig import Rig
@@ -142,3 +145,29 @@ def test_who_withdraws_chooses_credit_or_the_account(with_order: OpenRig, wished
     rig.work_off()
     assert (balance_of(providers), rig.bank.debited_minor) == ((debited, debited) if wished else (0, 0))
     assert rig.differences() == []
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)  # the other stories run on both
+@pytest.mark.parametrize("when", ["before the pay-out", "after it"])
+def test_the_merchant_keeps_nothing_of_what_was_given_to_the_balance(with_order: OpenRig, when: str) -> None:
+    rig, _ = paid(with_order)
+    total = rig.the(Order).total_minor
+    if when == "before the pay-out":
+        refund(rig, total)
+        rig.work_off()
+    amount, nothing = Money(total, "EUR"), Money(0, "EUR")
+    (taken,) = rig.rows(Operation, kind=OperationKind.CAPTURE)
+    lines = (SettlementLine(taken.id, amount),)
+    rig.bank.settlements.append(Settlement("po-1", rig.clock.now, amount, nothing, amount, lines))
+    rig.enqueue("settle", "sandbox", household_id=None)
+    rig.work_off()
+    if when == "after it":
+        refund(rig, total)
+        rig.work_off()
+    payouts = {one.id for one in rig.rows(JournalEntry, kind="payout")}
+    (payable,) = rig.rows(Account, kind="merchant_payable")
+    owed_minor = -sum(one.amount_minor for one in rig.rows(Posting, account_id=payable.id))
+    paid_minor = sum(one.amount_minor for one in rig.rows(Posting, account_id=payable.id) if one.journal_id in payouts)
+    assert (paid_minor, owed_minor) == ((0, 0) if when == "before the pay-out" else (total, -total))
+    with rig.store.begin() as tx:  # what it was paid too much is made up for by what it earns next
+        assert awaited_minor(tx, HOME, "EUR")[payable.owner] == 0
