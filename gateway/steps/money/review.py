@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gateway.domain.credit import Credit, CreditState
 from gateway.domain.household import Household
 from gateway.domain.order import OPEN_ORDER_STATES, Order, OrderState
 from gateway.domain.payment import (
@@ -67,6 +68,11 @@ def review(tx: Transaction) -> Iterator[Waiting]:
                 Fact(f"account {method.label} by {method.adapter}, reference {mandate.id}", mandate.valid_from_us),
             )
             yield Waiting("permission", mandate.id, _household(tx, mandate.household_id), why, facts)
+    for credit in tx.every(Credit, None, state=CreditState.MANUAL_REVIEW):
+        method = tx.get(PaymentMethod, credit.household_id, credit.payment_method_id)
+        facts = (Fact(f"{credit.origin} of {credit.source_id}, account {method.label}", credit.created_us),)
+        why = f"{Money(credit.amount_minor, credit.currency)} for a balance: {credit.note}"
+        yield Waiting("credit", credit.id, _household(tx, credit.household_id), why, facts)
     for withdrawal in tx.every(Withdrawal, None, state=WithdrawalState.DECLARED):
         order = tx.get(Order, withdrawal.household_id, withdrawal.order_id)
         if order.cancel_asked_us is None or order.state is not OrderState.PLACED:  # else the shop has yet to answer

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Engine, MetaData, text
 
 from gateway.domain.credit import MOST_GIFT_MINOR, Credit, CreditState
 from gateway.domain.errors import Invalid, NotFound
-from gateway.domain.payment import Account, JournalEntry, MethodState, PaymentMethod, Posting
+from gateway.domain.household import Household
+from gateway.domain.payment import IDLE_DAYS, Account, JournalEntry, Mandate, MethodState, PaymentMethod, Posting
 from gateway.domain.records import Act, Message
 from gateway.steps.acts.gift import give_credit
 from gateway.steps.credit import MOST_TRIES, credit
+from gateway.steps.money.review import review
+from gateway.store import mapping, migrate
 from tests.balance_keeper import balance_of, credited, with_balance
 from tests.builders import HOME, build
 from tests.homes import home
@@ -111,3 +115,36 @@ def test_a_credit_nobody_ever_answers_is_left_to_the_operator_and_neither_booked
     assert rig.rows(JournalEntry) == []
     assert [one.verb for one in rig.rows(Act)] == ["credit_left_open"]
     assert [one.kind for one in rig.rows(Message)] == ["credit_unknown"]
+    with rig.store.read() as tx:
+        assert [(one.what, one.subject_id) for one in review(tx)] == [("credit", "credit")]
+
+
+# A data directory from before
+
+
+def test_what_waited_as_a_top_up_becomes_a_gift_under_its_key_and_what_stands_is_watched(bare: Engine) -> None:
+    engine = bare
+    migrate.upgrade(engine, "0021")
+    with engine.begin() as connection:
+        before = MetaData()
+        before.reflect(connection)
+        for entity in (build(Household), build(PaymentMethod), build(Mandate)):
+            table = before.tables[mapping.row_type(type(entity)).__tablename__]
+            values = {name: value for name, value in mapping.to_values(entity).items() if name in table.c}
+            connection.execute(table.insert(), values)
+        connection.execute(
+            text(
+                "INSERT INTO work (id, step, household_id, subject_id, due_us, not_before_wall_us, lease_until_wall_us,"
+                " lease_holder, fence, generation, tries, last_error)"
+                " VALUES ('w', 'top_up', :home, 'method/key/500', 7, 0, 0, '', 0, 0, 0, '')"
+            ),
+            {"home": HOME},
+        )
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        owed = connection.execute(text("SELECT id, payment_method_id, amount_minor, state FROM credit")).all()
+        work = connection.execute(text("SELECT step, subject_id FROM work ORDER BY step")).all()
+        idle = connection.execute(text("SELECT idle_days FROM mandate")).all()
+    assert owed == [("key", "method", 500, "owed")]
+    assert work == [("credit", "key"), ("expire", "idle/mandate")]
+    assert idle == [(IDLE_DAYS,)]
