@@ -184,11 +184,13 @@ class StripeCards:
         except OutcomeUnknown as lost:
             return Unknown(lost.reason)
         except InvalidRequest:
-            outcome = self._now(request.authorization_ref, _voided)
+            outcome = self._now(request.authorization_ref, _let_go)
             if not isinstance(outcome, Voided | Unknown):
                 self._records.give_up(claim, request.reference)
-                raise InvalidRequest(NOTHING_HELD, "nothing of it is held") from None
-        return Unknown("Stripe did not say that it gave it back") if isinstance(outcome, NotFound) else outcome
+                if isinstance(outcome, Captured):
+                    raise InvalidRequest(NOTHING_HELD, "nothing of it is held") from None
+                raise  # it is held still: that it could not be given back now is for a person to see
+        return outcome if isinstance(outcome, Voided | Unknown) else Unknown("Stripe did not say that it gave it back")
 
     def refund(self, request: Refund) -> RefundOutcome:
         """Give captured money back."""
@@ -276,6 +278,16 @@ def _captured(intent: Intent, amount: Money) -> Captured | Declined | NotFound |
             return Declined(DeclineKind.SOFT, "hold_canceled", "The amount is not held any more.")
         case _:
             return NotFound()
+
+
+def _let_go(intent: Intent) -> Voided | Captured | NotFound | Unknown:
+    """Return what a refused void left: let go before, captured before, or (NotFound) as it was."""
+    if intent.status != "succeeded":
+        return _voided(intent)
+    try:
+        return Captured(intent.id, from_stripe(intent.amount_received, intent.currency))
+    except MoneyError as error:
+        return Unknown(f"Stripe's answer cannot be read: {error}")
 
 
 def _voided(intent: Intent) -> Voided | NotFound | Unknown:

@@ -16,7 +16,9 @@ from payments.adapter import (
     Pending,
     RevokeMandate,
     Unknown,
+    Void,
 )
+from payments.errors import NOTHING_HELD, InvalidRequest
 from tests.integration.payments.pretend_stripe import IBAN, PretendStripe
 from tests.integration.payments.stripe_customer import Customer, eur
 
@@ -82,3 +84,16 @@ def test_a_hold_that_was_not_heard_is_not_declined_when_the_permission_ended_sin
     assert held.amount == eur(3_000)
     assert isinstance(customer.authorize("another"), Declined)
     assert len(stripe.intents()) == 1
+
+
+def test_a_void_that_stripe_refused_while_it_holds_the_money_is_not_taken_for_nothing_held(
+    stripe: PretendStripe, line: httpx.Client
+) -> None:
+    customer = Customer(stripe, line).link()
+    used = customer.new()
+    held = customer.authorize(used)
+    assert isinstance(held, Authorized)
+    with pytest.raises(InvalidRequest) as refused:
+        customer.adapter.void(Void(used, "void", held.provider_ref))  # a key that was used for something else
+    assert refused.value.code != NOTHING_HELD
+    assert is_taken(customer.capture("capture", held))
