@@ -172,6 +172,7 @@ class StripeCards:
         self._begin(request, None)
         if self._records.claim(claim, request.reference) != request.reference:
             raise InvalidRequest(NOTHING_HELD, "it was given back before")
+        outcome: Voided | Captured | NotFound | Unknown
         try:
             made = asked(
                 lambda: self._client.v1.payment_intents.cancel(
