@@ -131,6 +131,20 @@ def test_where_nothing_waits_for_a_person_that_is_said(with_balance: Replenish) 
     assert with_balance("payments", "review").out == "Nothing waits for a person.\n"
 
 
+def test_the_operator_gives_credit_and_says_why(with_balance: Replenish) -> None:
+    gateway = opened(with_balance)
+    household_id = only_member(gateway).household_id
+    gateway.close()
+    give = ("payments", "credit", household_id, "--reason", "for the lost parcel")
+    assert f"20.00 € are given to household {household_id}" in with_balance(*give, "--amount", "20.00").out
+    assert "above zero" in with_balance.refused(*give, "--amount", "0")
+    assert "3.50" in with_balance.refused(*give, "--amount", "a lot")
+    gateway = opened(with_balance)
+    make_worker(gateway, in_turn=True).run_once()
+    gateway.close()
+    assert with_balance("reconcile").status == 0
+
+
 def test_acts_by_hand_name_what_is_not_there_in_one_sentence(with_balance: Replenish) -> None:
     settle = ("payments", "settle", "7", "--as", "failed", "--reason", "the bank says so")
     assert "no operation '7'" in with_balance.refused(*settle)
