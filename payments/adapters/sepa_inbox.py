@@ -92,7 +92,10 @@ class Inbox:
             reason = f"{booking.amount} were booked for {payment.reference}, expected were {expected}"
             self.book.note(name, reason, self.now_us)
             return None
-        self.book.move(payment.end_to_end_id, lambda one: _after(one, booking))
+        after = self.book.move(payment.end_to_end_id, lambda one: _after(one, booking))
+        if after.state == "rejected" and not booking.is_return:  # what was declined may have been asked for anew
+            reason = f"{booking.amount} were booked for {payment.reference}, which was rejected before ({after.code})"
+            self.book.note(name, reason, self.now_us)
         if booking.is_return and payment.kind != DEBIT:
             self._unpromise(payment)
         self.book.tell(payment.reference)  # also of a repeat: whoever read it before may have died here

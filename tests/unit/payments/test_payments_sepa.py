@@ -27,8 +27,10 @@ from payments.adapter import (
     Sync,
 )
 from payments.adapters.sepa import SepaAdapter
+from payments.adapters.sepa_book import SepaBook
 from payments.adapters.sepa_calendar import collection_day, is_business_day, next_at
-from payments.adapters.sepa_statements import MAX_BYTES, UnreadableFile, read_bank_file
+from payments.adapters.sepa_inbox import Inbox
+from payments.adapters.sepa_statements import MAX_BYTES, BankFile, Booked, Rejected, UnreadableFile, read_bank_file
 from payments.contract import AdapterContract
 from payments.errors import ConfigError, InvalidRequest
 from payments.memory import MemoryContext
@@ -457,3 +459,14 @@ def _let_die(world: SepaWorld, bomb: Bomb) -> None:
         return done
 
     state.compare_and_set = compare_and_set  # type: ignore[method-assign]
+
+
+def test_a_debit_that_is_booked_after_the_bank_rejected_it_is_shown_to_the_operator(world: SepaWorld) -> None:
+    ref = debit(world, "d-1").provider_ref
+    inbox = Inbox(SepaBook(world.context.state), world.context.now)
+    inbox.take(BankFile("pain.002", "", (Rejected(ref, "", "AM04"),), ()), "first.xml")
+    inbox.take(BankFile("camt.054", "", (), (Booked(ref, euros(1_234), euros(0), "", ""),)), "second.xml")
+    assert isinstance(outcome(world, "d-1"), Declined)
+    (told,) = world.adapter.set_aside()
+    assert told.name == "second.xml"
+    assert "rejected before (AM04)" in told.reason
