@@ -17,7 +17,7 @@ from gateway.steps.ports import MerchantError
 from gateway.store.errors import VaultError
 from gateway.store.work_queue import Waiting
 from payments.adapter import OperationKind, Sync, Unknown
-from payments.errors import PaymentError
+from payments.errors import PaymentError, UnknownAdapter
 
 MOST_REASON_CHARACTERS = 200
 PROBE_REFERENCE = "doctor"
@@ -118,6 +118,9 @@ def _payment_adapter(gateway: Gateway, name: str) -> Finding:
     remedy = "check that it runs, and REPLENISH_PAYMENT_SETTINGS and REPLENISH_PAYMENT_SECRETS"
     try:
         answer = gateway.providers.open(name).sync(Sync(PROBE_REFERENCE, OperationKind.AUTHORIZE))
+    except UnknownAdapter as error:
+        remedy = "correct its name in REPLENISH_PAYMENT_SETTINGS, or install its package; after an update: `make setup`"
+        return Finding(Weight.PROBLEM, f"payment adapter {name}: {error}", remedy)
     except PaymentError as error:
         return Finding(Weight.PROBLEM, f"payment adapter {name}: {error}", remedy)
     if isinstance(answer, Unknown):

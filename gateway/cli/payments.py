@@ -183,4 +183,4 @@ def _checked(reason: str) -> str:
 
 
 def _time(at_us: int | None) -> str:
-    return " " * 16 if at_us is None else f"{datetime.fromtimestamp(at_us / 1e6, UTC):%Y-%m-%d %H:%M}"
+    return " " * 20 if at_us is None else f"{datetime.fromtimestamp(at_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC"

@@ -251,6 +251,7 @@ def test_a_payment_nobody_could_judge_is_listed_and_settled_as_the_bank_says(wit
     listed = with_bank("payments", "review").lines
     assert listed[0].startswith("operation operation  Rosa Street 12  authorize of ")
     assert any("key operation" in line for line in listed)
+    assert any(" UTC  " in line for line in listed)  # whose hours these are
     refused = with_bank.refused("payments", "settle", "operation", "--as", "failed", "--reason", "so I think")
     assert "took effect" in refused
     said = with_bank("payments", "settle", "operation", "--as", "succeeded", "--reason", "the bank's page has it")

@@ -256,6 +256,15 @@ def test_a_web_that_answers_without_a_broker_is_found(installed: Replenish, monk
     assert "replenish ingest" in problem.remedy
 
 
+def test_a_payment_adapter_that_is_not_installed_is_found_with_what_to_do(
+    installed: Replenish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPLENISH_PAYMENT_SETTINGS", json.dumps({"paypall": {"url": "http://127.0.0.1:9"}}))
+    (found,) = [one for one in problems(installed) if "paypall" in one.text]
+    assert "no payment adapter is called 'paypall'" in found.text
+    assert "install its package" in found.remedy
+
+
 def test_a_disk_that_is_nearly_full_is_found(installed: Replenish, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.cli.doctor.LEAST_FREE_BYTES", 2**62)
     (problem,) = problems(installed)

@@ -204,6 +204,7 @@ def test_each_provider_says_what_it_asks_for(web: WebClient) -> None:
     balance = html.partition('name="adapter" value="balance"')[2].partition("</form>")[0]
     assert 'name="account"' not in balance
     assert "nothing to type" in balance
+    assert "top it up" not in balance  # no member can: it grows by credit and by what comes back
 
 
 def test_a_balance_is_linked_without_typing_an_account_and_is_the_households_own(web: WebClient) -> None:
