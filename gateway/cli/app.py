@@ -16,6 +16,7 @@ from gateway.cli import (
     keys,
     ledger,
     merchant,
+    notices,
     operate,
     payments,
     people,
@@ -69,6 +70,7 @@ app.add_typer(merchant.app, name="merchant")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(payments.app, name="payments")
+app.add_typer(notices.app, name="notices")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(operate.broker, name="broker")
 

@@ -1,17 +1,14 @@
 """What could not be counted: list it, and show one message whole."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, say
+from gateway.cli.terminal import CommandFailed, DataDir, err, open_gateway, say, say_bytes, to_minute
 from gateway.domain.records import Pruned
 from gateway.domain.stock import Quarantined
 
 app = typer.Typer(help="Messages that could not be counted.", no_args_is_help=True)
-
-BYTES_IN_A_ROW = 16
 
 
 @app.command("list")
@@ -21,7 +18,7 @@ def quarantine_list(
     """List the newest quarantined messages, newest first."""
     with open_gateway(data_dir) as gateway, gateway.unit_of_work.read() as tx:
         for one in tx.find(Quarantined, None, newest=limit):
-            say(f"{one.id}  {_time(one.received_us)}  {one.sender or '-'}  {one.reason}  {one.detail}")
+            say(f"{one.id}  {to_minute(one.received_us)}  {one.sender or '-'}  {one.reason}  {one.detail}")
         gone = sum(one.count for one in tx.every(Pruned, None, kind="quarantined"))
     if gone:
         err.print(f"{gone} older ones are no longer kept.")
@@ -35,16 +32,9 @@ def quarantine_show(message_id: str, data_dir: DataDir = None) -> None:
     if not found:
         raise CommandFailed(f"no quarantined message has the id {message_id}; see `replenish quarantine list`")
     one = found[0]
-    say(f"Came:   {_time(one.received_us)}")
+    say(f"Came:   {to_minute(one.received_us)}")
     say(f"Reason: {one.reason}")
     say(f"Detail: {one.detail or '-'}")
     say(f"Sender: {one.sender or '-'}")
     say(f"Topic:  {one.topic}")
-    for start in range(0, len(one.payload), BYTES_IN_A_ROW):
-        row = one.payload[start : start + BYTES_IN_A_ROW]
-        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
-        say(f"{start:05x}  {row.hex(' '):<47}  {text}")
-
-
-def _time(at_us: int) -> str:
-    return f"{datetime.fromtimestamp(at_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC"
+    say_bytes(one.payload)

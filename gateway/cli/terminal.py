@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,8 @@ DataDir = Annotated[
 ]
 
 
+BYTES_IN_A_ROW = 16
+
 # Amounts and dates are kept together by spaces that a terminal need not know.
 SPACES = str.maketrans("\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}", "  ")
 
@@ -31,6 +34,19 @@ def say(line: str) -> None:
     """Write one line of a result. What strangers said (a device, a shop) cannot steer the terminal."""
     spaced = line.translate(SPACES)
     out.print("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in spaced), markup=False)
+
+
+def say_bytes(payload: bytes) -> None:
+    """Write bytes as rows of hexadecimal beside what of them can be printed."""
+    for start in range(0, len(payload), BYTES_IN_A_ROW):
+        row = payload[start : start + BYTES_IN_A_ROW]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        say(f"{start:05x}  {row.hex(' '):<47}  {text}")
+
+
+def to_minute(at_us: int) -> str:
+    """Return an instant as it is listed."""
+    return f"{datetime.fromtimestamp(at_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def say_error(sentence: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gateway.domain.order import ORDER_PREFIX, Order, OrderState
-from gateway.domain.payment import Mandate, Operation
+from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod
 from gateway.domain.records import MerchantAccount, Notice, NoticeState, WorkItem
 from gateway.steps.money.operations import may_still_change
 from gateway.steps.money.permissions import ask_again
@@ -72,14 +72,17 @@ def _references(services: Services, received: Notice, accounts: list[MerchantAcc
 
 
 def _hint(tx: Transaction, received: Notice, reference: str, now_us: int) -> bool:
-    """Leave a row to look the reference up; False when we do not know it."""
+    """Leave a row to look the reference up; False when it names nothing of the provider or shop that speaks."""
     if received.source == "payment":
         for operation in tx.find(Operation, None, id=reference):
+            attempts = tx.find(Attempt, None, id=operation.attempt_id)
+            if not any(_is_debited_by(tx, received.name, one.payment_method_id) for one in attempts):
+                return False
             if may_still_change(operation):
                 tx.enqueue("sync", operation.household_id, operation.id, due_us=now_us)
             return True
-        return _hint_at_mandate(tx, reference, now_us)
-    for order in tx.find(Order, None, id=reference):
+        return _hint_at_mandate(tx, received.name, reference, now_us)
+    for order in tx.find(Order, None, id=reference, merchant_id=received.name):
         if order.state is OrderState.PLACING:
             tx.enqueue("sync", order.household_id, f"{ORDER_PREFIX}{order.id}", due_us=now_us)
         else:
@@ -88,9 +91,16 @@ def _hint(tx: Transaction, received: Notice, reference: str, now_us: int) -> boo
     return False
 
 
-def _hint_at_mandate(tx: Transaction, reference: str, now_us: int) -> bool:
+def _is_debited_by(tx: Transaction, adapter_name: str, method_id: str) -> bool:
+    """Whether the account is one of this adapter: of another's nobody is asked on its word."""
+    return bool(tx.find(PaymentMethod, None, id=method_id, adapter=adapter_name))
+
+
+def _hint_at_mandate(tx: Transaction, adapter_name: str, reference: str, now_us: int) -> bool:
     """Also one that stands is looked up: the customer may have taken it back at the provider."""
     for mandate in tx.find(Mandate, None, id=reference):
+        if not _is_debited_by(tx, adapter_name, mandate.payment_method_id):
+            return False
         ask_again(tx, mandate, now_us=now_us)
         return True
     return False

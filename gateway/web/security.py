@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from threading import Lock
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.web.headers import SECURITY_HEADERS
 from gateway.web.problems import Problem, problem_response
+
+log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 65_536
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -89,10 +92,12 @@ class Guard:
 
         request = Request(scope)
         refusal = self._refusal(request)
+        if refusal is TOO_LARGE:
+            say_too_large(request, request.headers["content-length"][:20])
         if refusal is not None:
             await problem_response(request, refusal)(scope, receive, send_with_headers)
             return
-        await self._app(scope, _LimitedBody(receive), send_with_headers)
+        await self._app(scope, _LimitedBody(request, receive), send_with_headers)
 
     def _refusal(self, request: Request) -> Problem | None:
         path, headers = request.url.path, request.headers
@@ -123,10 +128,17 @@ class Guard:
 TOO_LARGE = Problem(413, "too_large", "Too large", f"A request's body may have at most {MAX_BODY_BYTES} bytes.")
 
 
+def say_too_large(request: Request, size: str) -> None:
+    """Tell the operator what was turned away unread, and from whom: a provider that sends such notices is not heard."""
+    address = request.client.host if request.client else "unknown"
+    log.warning("a request too large was refused", path=request.url.path[:200], address=address, bytes=size)
+
+
 class _LimitedBody:
     """Counts what is read of a body that did not say how long it is."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, request: Request, receive: Receive) -> None:
+        self._request = request
         self._receive = receive
         self._read = 0
 
@@ -134,6 +146,7 @@ class _LimitedBody:
         message = await self._receive()
         self._read += len(message.get("body", b""))
         if self._read > MAX_BODY_BYTES:
+            say_too_large(self._request, f"{self._read} or more")
             raise HTTPException(TOO_LARGE.status, TOO_LARGE.detail)
         return message
 

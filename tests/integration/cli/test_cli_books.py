@@ -15,7 +15,7 @@ from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart
 from gateway.domain.household import Member
 from gateway.domain.payment import Attempt, AttemptState, Mandate, Operation, OperationKind, OperationState
-from gateway.domain.records import MerchantAccount
+from gateway.domain.records import MerchantAccount, Notice, NoticeState
 from gateway.domain.replenishment import Forecast, Plan
 from gateway.domain.stock import Device, PackOption, Quarantined, Supply
 from gateway.steps.acts.gift import give_credit
@@ -322,6 +322,42 @@ def test_quarantined_messages_are_listed_newest_first_and_shown_whole(installed:
     ]
     assert shown.lines[5] == "00000  52 50 31 1b 5b 32 4a 6d 69 6c 6b 00 01 02 03 04  RP1.[2Jmilk....."
     assert len(shown.lines) == 7
+
+
+def test_a_refused_notice_is_kept_and_shown_with_its_reason_and_without_what_it_was_signed_with(
+    installed: Replenish,
+) -> None:
+    reasons = {"forged": "the signature is wrong", "old": "it is too old"}
+    gateway = opened(installed)
+    with gateway.unit_of_work.begin() as tx:
+        for name, reason in reasons.items():
+            headers = {"x-signature": "v1=5ec2e7"}
+            refused = build(
+                Notice,
+                id=name,
+                household_id=None,
+                sha256=name,
+                state=NoticeState.REFUSED,
+                reason=reason,
+                headers=headers,
+            )
+            tx.add(refused)
+        tx.add(build(Notice, id="good", household_id=None, state=NoticeState.DONE))
+    gateway.close()
+    said = installed("notices", "list", "--state", "refused")
+    assert [line.split("  ")[0] for line in said.lines] == ["old", "forged"]
+    assert said.lines[1].endswith("  payment sandbox  refused  the signature is wrong")
+    assert len(installed("notices", "list").lines) == 3
+    shown = installed("notices", "show", "old")
+    assert shown.lines[1:5] == [
+        "State:   refused",
+        "Reason:  it is too old",
+        "Sender:  payment sandbox",
+        "Headers: x-signature",
+    ]
+    assert shown.lines[5].startswith("00000  6f 70 65 72")
+    assert "5ec2e7" not in said.out + shown.out
+    assert installed.refused("notices", "show", "7").startswith("no notice has the id 7")
 
 
 def test_an_unknown_message_is_one_sentence(installed: Replenish) -> None:

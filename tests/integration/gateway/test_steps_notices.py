@@ -5,12 +5,26 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, text
 
+from gateway.domain.approval import Approval
+from gateway.domain.cart import Cart, CartState
+from gateway.domain.household import Household
 from gateway.domain.order import Order, OrderState
-from gateway.domain.records import Notice, NoticeState
+from gateway.domain.payment import (
+    Attempt,
+    AttemptState,
+    Mandate,
+    Operation,
+    OperationState,
+    PaymentMethod,
+    Posting,
+)
+from gateway.domain.records import MerchantAccount, Notice, NoticeState
 from gateway.store import migrate
 from gateway.web.notices import keep
+from tests.builders import build
 from tests.rig import Rig
 
 GENUINE = {"x-signature": "good"}
@@ -70,6 +84,90 @@ def test_a_notice_that_came_long_after_it_was_signed_is_refused(with_order: Call
     tell(rig, GENUINE | {"x-signed-us": str(rig.clock.wall - HOUR_US)})
     rig.work_off()
     assert states(rig) == [NoticeState.REFUSED]
+
+
+NEXT_DOOR = "next-door"
+
+
+def next_door(adapter: str = "sandbox") -> list[object]:
+    """Another household, whose hold may have been made or not."""
+    of_it = {
+        PaymentMethod: {"id": "their-method", "adapter": adapter},
+        Mandate: {"id": "their-mandate", "payment_method_id": "their-method"},
+        Cart: {"id": "their-cart", "state": CartState.APPROVED},
+        Approval: {
+            "id": "their-approval",
+            "cart_id": "their-cart",
+            "member_id": None,
+            "mandate_id": "their-mandate",
+            "payment_method_id": "their-method",
+        },
+        Attempt: {
+            "id": "their-attempt",
+            "cart_id": "their-cart",
+            "approval_id": "their-approval",
+            "payment_method_id": "their-method",
+            "mandate_id": "their-mandate",
+            "state": AttemptState.UNKNOWN,
+        },
+        Operation: {
+            "id": "theirs",
+            "attempt_id": "their-attempt",
+            "subject_id": "their-cart",
+            "state": OperationState.UNKNOWN,
+            "provider_ref": "",
+            "closed_us": None,
+        },
+    }
+    household = build(Household, id=NEXT_DOOR, household_id=NEXT_DOOR)
+    return [household, *(build(entity, household_id=NEXT_DOOR, **said) for entity, said in of_it.items())]
+
+
+def all_that_stands(rig: Rig) -> list[object]:
+    kinds = (Mandate, PaymentMethod, Cart, Attempt, Operation, Order, Posting)
+    return [row for kind in kinds for row in rig.rows(kind, None)]
+
+
+def say(rig: Rig, body: bytes, adapter: str = "sandbox") -> Notice:
+    door: Any = SimpleNamespace(unit_of_work=rig.store, clock=rig.clock)
+    keep(door, "payment", adapter, GENUINE, body)
+    rig.run_round()
+    return rig.the(Notice)
+
+
+def test_a_notice_about_another_household_causes_a_look_up_there_and_nothing_here(
+    with_order: Callable[..., Rig],
+) -> None:
+    rig = with_order()
+    rig.add(*next_door())
+    before, sent, waiting = all_that_stands(rig), list(rig.bank.sent), rig.waiting()
+    told = say(rig, b"theirs")
+    assert (told.state, told.reason) == (NoticeState.DONE, "")
+    assert all_that_stands(rig) == before
+    assert rig.bank.sent == sent
+    assert [row for row in rig.waiting() if row not in waiting] == [("sync", "theirs", rig.clock.now)]
+
+
+@pytest.mark.parametrize("reference", [b"theirs", b"their-mandate"])
+def test_what_one_provider_says_of_an_account_at_another_is_not_looked_up(
+    with_order: Callable[..., Rig], reference: bytes
+) -> None:
+    rig = with_order()
+    rig.add(*next_door("openbanking"))
+    before, waiting = all_that_stands(rig), rig.waiting()
+    told = say(rig, reference)
+    assert (told.state, told.reason) == (NoticeState.DONE, "names something this gateway does not know")
+    assert (all_that_stands(rig), rig.waiting()) == (before, waiting)
+
+
+def test_what_one_shop_says_of_an_order_at_another_is_not_looked_up(with_order: Callable[..., Rig]) -> None:
+    rig = with_order(build(MerchantAccount, id="corner"))
+    waiting = rig.waiting()
+    door: Any = SimpleNamespace(unit_of_work=rig.store, clock=rig.clock)
+    keep(door, "merchant", "corner", GENUINE, rig.the(Order).id.encode())
+    rig.run_round()
+    assert rig.the(Notice).reason == "names something this gateway does not know"
+    assert rig.waiting() == waiting
 
 
 def test_a_notice_from_before_counts_as_having_come_when_it_was_noted(bare: Engine) -> None:

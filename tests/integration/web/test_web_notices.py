@@ -1,9 +1,10 @@
 """Notices are kept raw, once, and answered before anything is believed."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.domain.records import Notice, NoticeState
 from gateway.web.notices import MAX_WAITING, RETRY_WAITING_S
@@ -46,9 +47,22 @@ def test_what_nobody_waits_for_is_not_stored(web: WebClient, path: str) -> None:
     assert not web.unit_of_work.rows(Notice)
 
 
-def test_a_notice_too_large_is_refused(web: WebClient) -> None:
-    answer = web.post("/notices/payment/sandbox", content=b"x" * (MAX_BODY_BYTES + 1))
-    assert answer.status_code == 413
+def test_a_notice_too_large_is_refused_in_a_sentence_and_the_log_says_from_whom(web: WebClient) -> None:
+    said = f"A request's body may have at most {MAX_BODY_BYTES} bytes."
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(16):
+            yield b"x" * 65_536
+
+    with capture_logs() as logged:
+        for body in (b"x" * 1_048_576, parts(), b"x" * (MAX_BODY_BYTES + 1)):
+            answer = web.post("/notices/payment/sandbox", content=body)
+            assert (answer.status_code, answer.json()["detail"]) == (413, said)
+    assert [(one["path"], one["bytes"]) for one in logged] == [
+        ("/notices/payment/sandbox", size) for size in ("1048576", "131072 or more", "65537")
+    ]
+    assert all(one["address"] and one["log_level"] == "warning" for one in logged)
+    assert web.unit_of_work.rows(Notice) == []
 
 
 def test_a_flood_is_asked_for_patience(web: WebClient) -> None:
