@@ -2,11 +2,14 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gateway.domain.payment import Account, JournalEntry, Posting
+from gateway.domain.cart import Cart
+from gateway.domain.order import Order
+from gateway.domain.payment import Account, Attempt, JournalEntry, Operation, Posting
 from gateway.steps.ports import Transaction
 from payments.ledger import AccountKind
 from payments.money import Money
@@ -22,14 +25,21 @@ ROOTS = {
     AccountKind.GIFT_EXPENSE: "Expenses:Gifts",
     AccountKind.SUSPENSE: "Equity:Suspense",
 }
-COLUMNS = ("date", "household", "journal", "kind", "layer", "source", "memo", "account", "amount", "currency")
+PAGE = 500
+"""Journals read together: with at most some legs each they stay below what one question may answer."""
+METADATA = ("journal", "source", "household", "operation", "payment", "order", "merchant")
+COLUMNS = ("date", "kind", "layer", "memo", *METADATA, "account", "amount", "currency")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One journal with its legs: (account's name, amount). A pending one stands on accounts of its own."""
+    """One journal with its legs: (account's name, amount). A pending one stands on accounts of its own.
+
+    `told` is what METADATA names: ids, the kind of operation, the merchant; empty for what a journal does not have.
+    """
 
     journal: JournalEntry
+    told: dict[str, str]
     legs: tuple[tuple[str, Money], ...]
 
     @property
@@ -41,17 +51,39 @@ class Entry:
 def entries(tx: Transaction, household_id: str | None, since_us: int, until_us: int | None) -> Iterator[Entry]:
     """Yield the journals of one household or all, in the order in which they were written."""
     names = {(one.household_id, one.id): account_name(one) for one in tx.every(Account, household_id)}
+    page: list[JournalEntry] = []
     for journal in tx.every(JournalEntry, household_id):
-        if journal.at_us < since_us or (until_us is not None and journal.at_us >= until_us):
-            continue
-        suffix = ":Pending" if journal.pending else ""
-        yield Entry(
-            journal,
-            tuple(
-                (names[journal.household_id, leg.account_id] + suffix, Money(leg.amount_minor, leg.currency))
-                for leg in tx.find(Posting, journal.household_id, journal_id=journal.id)
-            ),
-        )
+        if since_us <= journal.at_us and (until_us is None or journal.at_us < until_us):
+            page.append(journal)
+        if len(page) == PAGE:
+            yield from _read(tx, household_id, page, names)
+            page = []
+    yield from _read(tx, household_id, page, names)
+
+
+def _read(
+    tx: Transaction, household_id: str | None, page: list[JournalEntry], names: dict[tuple[str, str], str]
+) -> Iterator[Entry]:
+    """Yield the entries of some journals, each kind of row read once for all of them."""
+    legs: defaultdict[str, list[tuple[str, Money]]] = defaultdict(list)
+    suffixes = {one.id: ":Pending" if one.pending else "" for one in page}
+    for leg in tx.find(Posting, household_id, journal_id=frozenset(suffixes)):
+        name = names[leg.household_id, leg.account_id] + suffixes[leg.journal_id]
+        legs[leg.journal_id].append((name, Money(leg.amount_minor, leg.currency)))
+    sources = frozenset(one.source_id for one in page)
+    operations = {one.id: one for one in tx.find(Operation, household_id, id=sources)}
+    attempts = sources | {one.attempt_id for one in operations.values()}  # a hold's journal is of the attempt itself
+    carts = {one.id: one.cart_id for one in tx.find(Attempt, household_id, id=attempts)}
+    merchants = {one.id: one.merchant_id for one in tx.find(Cart, household_id, id=frozenset(carts.values()))}
+    orders = {one.cart_id: one.id for one in tx.find(Order, household_id, cart_id=frozenset(carts.values()))}
+    for journal in page:
+        told = {"journal": journal.id, "source": journal.source_id, "household": journal.household_id}
+        payment = journal.source_id
+        if (operation := operations.get(journal.source_id)) is not None:
+            told["operation"], payment = operation.kind.value, operation.attempt_id
+        if (cart_id := carts.get(payment)) is not None:
+            told |= {"payment": payment, "order": orders.get(cart_id, ""), "merchant": merchants[cart_id]}
+        yield Entry(journal, told, tuple(legs[journal.id]))
 
 
 def account_name(account: Account) -> str:
@@ -66,7 +98,7 @@ def as_csv(found: Iterator[Entry]) -> Iterator[str]:
     for entry in found:
         one = entry.journal
         layer = "pending" if one.pending else "settled"
-        told = (entry.day, one.household_id, one.id, one.kind, layer, one.source_id, one.memo)
+        told = (entry.day, one.kind, layer, one.memo, *(entry.told.get(key, "") for key in METADATA))
         for name, amount in entry.legs:
             texts = (f"'{text}" if text.startswith(FORMULA_STARTS) else text for text in (*told, name))
             yield _csv_line((*texts, amount.format(), amount.currency))
@@ -82,7 +114,7 @@ def as_beancount(found: Iterator[Entry]) -> Iterator[str]:
                 opened.add(name)
                 yield f"{OPENED} open {name}\n"
         yield f"{entry.day} {'!' if one.pending else '*'} {_quoted(one.kind)} {_quoted(one.memo)}\n"
-        for key, value in (("journal", one.id), ("source", one.source_id), ("household", one.household_id)):
+        for key, value in entry.told.items():
             yield f"  {key}: {_quoted(value)}\n"
         for name, amount in entry.legs:
             yield f"  {name}  {amount.format()} {amount.currency}\n"
@@ -94,7 +126,7 @@ def as_ledger(found: Iterator[Entry]) -> Iterator[str]:
     for entry in found:
         one = entry.journal
         yield f"{entry.day} {'!' if one.pending else '*'} {_plain(one.kind)}: {_plain(one.memo)}\n"
-        for key, value in (("journal", one.id), ("source", one.source_id), ("household", one.household_id)):
+        for key, value in entry.told.items():
             yield f"    ; {key}: {_plain(value)}\n"
         for name, amount in entry.legs:
             yield f"    {name}  {amount.format()} {amount.currency}\n"

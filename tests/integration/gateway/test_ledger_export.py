@@ -8,7 +8,9 @@ from decimal import Decimal
 
 import pytest
 
+from gateway.cli import ledger_export
 from gateway.cli.ledger_export import as_beancount, as_csv, as_ledger, entries
+from gateway.domain.order import Order
 from gateway.steps.money.books import post
 from payments import ledger
 from payments.money import Money
@@ -69,3 +71,24 @@ def test_csv_has_a_line_a_posting_and_no_formula(rig: Rig) -> None:
 def test_days_choose(rig: Rig) -> None:
     text = text_of(rig, as_csv, rig.clock.now + 1, rig.clock.now + 2 * 86_400_000_000)
     assert {row["currency"] for row in csv.DictReader(text.splitlines(keepends=True))} == {"JPY"}
+
+
+def test_each_journal_says_which_operation_order_and_merchant_it_is_of(with_order: Callable[..., Rig]) -> None:
+    rig = with_order()
+    rig.shop.ship()
+    rig.pass_days(1)
+    rows = list(csv.DictReader(text_of(rig, as_csv).splitlines(keepends=True)))
+    (order,) = rig.rows(Order)
+    captured = [row for row in rows if row["operation"] == "capture"]
+    assert captured
+    assert {(row["order"], row["merchant"], row["payment"]) for row in captured} == {
+        (order.id, order.merchant_id, order.attempt_id)
+    }
+    assert f'  order: "{order.id}"' in text_of(rig, as_beancount)
+    assert f"    ; merchant: {order.merchant_id}" in text_of(rig, as_ledger)
+
+
+def test_more_journals_than_are_read_together_are_all_written(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = text_of(rig, as_csv)
+    monkeypatch.setattr(ledger_export, "PAGE", 5)
+    assert text_of(rig, as_csv) == whole
