@@ -115,7 +115,9 @@ def covers(mandate: Mandate, request: DebitRequest, already_reserved: Iterable[R
     `already_reserved` are the debits of this mandate that hold a part of its limits, this one not among them.
     """
     if request.amount.currency != mandate.per_order.currency:
-        return NotCovered((f"the mandate is in {mandate.per_order.currency}, the cart in {request.amount.currency}",))
+        return NotCovered(
+            (f"the permission to debit is in {mandate.per_order.currency}, the cart in {request.amount.currency}",)
+        )
     reasons = [
         *_validity(mandate, now_us),
         *_scope(mandate, request),
@@ -129,34 +131,36 @@ def covers(mandate: Mandate, request: DebitRequest, already_reserved: Iterable[R
 def allows(mandate: Mandate, request: DebitRequest, now_us: int) -> Coverage:
     """Say whether the mandate is in force and for such things, whatever the amount: all that binds a person's yes."""
     if request.amount.currency != mandate.per_order.currency:
-        return NotCovered((f"the mandate is in {mandate.per_order.currency}, the cart in {request.amount.currency}",))
+        return NotCovered(
+            (f"the permission to debit is in {mandate.per_order.currency}, the cart in {request.amount.currency}",)
+        )
     reasons = (*_validity(mandate, now_us), *_scope(mandate, request))
     return NotCovered(reasons) if reasons else Covered()
 
 
 def _validity(mandate: Mandate, now_us: int) -> Iterable[str]:
     if mandate.state is not MandateState.ACTIVE:
-        yield f"the mandate is {mandate.state.replace('_', ' ')}"
+        yield f"the permission to debit is {mandate.state.replace('_', ' ')}"
     if now_us < mandate.valid_from_us:
-        yield "the mandate is not valid yet"
+        yield "the permission to debit is not valid yet"
     if mandate.expires_at_us is not None and now_us >= mandate.expires_at_us:
-        yield "the mandate has expired"
+        yield "the permission to debit has expired"
 
 
 def _scope(mandate: Mandate, request: DebitRequest) -> Iterable[str]:
     if mandate.merchants is not None and request.merchant not in mandate.merchants:
-        yield f"the mandate does not allow the merchant {request.name(request.merchant)}"
+        yield f"the permission to debit does not allow the merchant {request.name(request.merchant)}"
     if mandate.devices is not None:
         for goods in request.unasked:
-            yield f"the mandate is bound to a device, and none asked for {goods}"
+            yield f"the permission to debit is bound to a device, and none asked for {goods}"
     scopes = (("device", mandate.devices, request.devices), ("supply", mandate.supplies, request.supplies))
     for word, allowed, asked in scopes:
         if allowed is None:
             continue
         if not asked and not (word == "device" and request.unasked):
-            yield f"the mandate is bound to a {word}, and the debit names none"
+            yield f"the permission to debit is bound to a {word}, and the debit names none"
         for stranger in sorted(asked - allowed):
-            yield f"the mandate does not allow the {word} {request.name(stranger)}"
+            yield f"the permission to debit does not allow the {word} {request.name(stranger)}"
 
 
 def _amount(mandate: Mandate, amount: Money) -> Iterable[str]:

@@ -54,7 +54,7 @@ def standing_mandate(tx: Transaction, cart: Cart, lines: list[Line], now_us: int
                 return mandate
             case why:
                 reasons.extend(why)
-    return tuple(dict.fromkeys(reasons)) or ("no standing mandate covers it",)
+    return tuple(dict.fromkeys(reasons)) or ("no standing permission to debit covers it",)
 
 
 def _withheld(tx: Transaction, cart: Cart) -> tuple[str, ...]:

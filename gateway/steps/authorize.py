@@ -185,7 +185,7 @@ def _may_not_be_debited(method: PaymentMethod, mandate: Mandate) -> tuple[str, .
     if method.state is not MethodState.ACTIVE:
         return (f"{method.label} is {method.state}",)
     if mandate.state is not MandateState.ACTIVE:
-        return (f"the mandate is {mandate.state}",)
+        return (f"the permission to debit is {mandate.state}",)
     return ()
 
 
@@ -196,7 +196,7 @@ def _refusal(
     if refusal := _may_not_be_debited(method, mandate):
         return refusal
     if mandate.valid_until_us is not None and now_us >= mandate.valid_until_us:
-        return ("the mandate has expired",)
+        return ("the permission to debit has expired",)
     if not approval.by_mandate:
         return ()  # a person may go beyond the limits of a standing mandate
     return distrusted(tx, cart) or _uncovered(tx, cart, mandate, now_us)

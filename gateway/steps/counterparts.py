@@ -10,7 +10,7 @@ from gateway.domain.cart import Cart
 from gateway.domain.credit import Credit
 from gateway.domain.order import ORDER_PREFIX, Order, Shipment
 from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod
-from gateway.steps.money.permissions import MANDATE_PREFIX
+from gateway.steps.money.setting_up import MANDATE_PREFIX
 from gateway.steps.ports import Transaction
 
 CALLING = frozenset(

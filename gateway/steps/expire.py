@@ -16,7 +16,7 @@ from gateway.steps.messages import tell
 from gateway.steps.money.attempts import HOLDING
 from gateway.steps.money.effects import HOLD_PREFIX, payment_due
 from gateway.steps.money.idle import IDLE_PREFIX, LAPSE_PREFIX, lapse, warn_of_idle
-from gateway.steps.money.permissions import MANDATE_PREFIX
+from gateway.steps.money.setting_up import MANDATE_PREFIX
 from gateway.steps.money.undecided import STEP_UP_PREFIX
 from gateway.steps.ports import Transaction
 

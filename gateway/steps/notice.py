@@ -6,7 +6,7 @@ from gateway.domain.order import ORDER_PREFIX, Order, OrderState
 from gateway.domain.payment import Attempt, Mandate, Operation, PaymentMethod
 from gateway.domain.records import MerchantAccount, Notice, NoticeState, WorkItem
 from gateway.steps.money.operations import may_still_change
-from gateway.steps.money.permissions import ask_again
+from gateway.steps.money.setting_up import ask_again
 from gateway.steps.ports import MerchantRefused, Services, Transaction
 from payments.errors import NoticeRejected
 

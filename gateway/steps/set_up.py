@@ -4,7 +4,7 @@ from gateway.domain.payment import Mandate, PaymentMethod
 from gateway.domain.records import HouseholdItem
 from gateway.steps.money.calls import call_provider
 from gateway.steps.money.operations import key_is_known
-from gateway.steps.money.permissions import WAITING, ask_again, set_up_request, settle_set_up
+from gateway.steps.money.setting_up import WAITING, ask_again, set_up_request, settle_set_up
 from gateway.steps.ports import Services
 
 

@@ -9,7 +9,7 @@ from gateway.domain.replenishment import SECOND_US
 from gateway.steps.messages import tell
 from gateway.steps.money.operations import key_is_known, may_send_again, may_still_change
 from gateway.steps.money.outcomes import settle_operation
-from gateway.steps.money.permissions import MANDATE_PREFIX, WAITING, settle_set_up
+from gateway.steps.money.setting_up import MANDATE_PREFIX, WAITING, settle_set_up
 from gateway.steps.money.undecided import SYNC_AFTER_S
 from gateway.steps.place import settle_placing
 from gateway.steps.ports import Accepted, MerchantUnknown, OrderNotFound, OrderStatus, Refused, Services

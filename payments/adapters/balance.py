@@ -115,7 +115,7 @@ class BalanceAdapter:
         amount = _positive(request.amount)
         mandate = self._mandate(request.mandate_ref)
         if mandate.token != request.method_token:
-            raise InvalidRequest("wrong_account", "the mandate is for another balance")
+            raise InvalidRequest("wrong_account", "the permission to debit is for another balance")
         self._claim(request, request.method_token)
 
         def rule(account: AccountDocument) -> AccountDocument:

@@ -151,7 +151,7 @@ class SepaAdapter:
         amount = positive(request.amount)
         mandate = self._mandate(request.mandate_ref)
         if mandate.token != request.method_token:
-            raise InvalidRequest("wrong_account", "the mandate is for another account")
+            raise InvalidRequest("wrong_account", "the permission to debit is for another account")
         self._book.claim(request.key, request)
         done = Done(OperationKind.AUTHORIZE, request.reference, amount.amount_minor)
         if refusal := self._refusal(mandate, amount):

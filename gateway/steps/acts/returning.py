@@ -6,7 +6,7 @@ from gateway.domain.errors import Invalid
 from gateway.domain.household import Member
 from gateway.domain.payment import Mandate, PaymentMethod
 from gateway.steps.money.calls import Refused, call_provider
-from gateway.steps.money.permissions import WAITING, Answer, settle_set_up
+from gateway.steps.money.setting_up import WAITING, Answer, settle_set_up
 from gateway.steps.ports import Services
 from payments.adapter import Returning
 from payments.errors import ConfigError, NotSent, RateLimited, UnknownAdapter

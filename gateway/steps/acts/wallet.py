@@ -16,7 +16,7 @@ from gateway.steps.money.accounts import funding_of
 from gateway.steps.money.calls import Refused, call_provider
 from gateway.steps.money.capabilities import require_served
 from gateway.steps.money.idle import idle_days_of, stop_watching_idle
-from gateway.steps.money.permissions import (
+from gateway.steps.money.setting_up import (
     WAITING,
     Answer,
     ask_again,

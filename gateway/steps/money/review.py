@@ -51,7 +51,7 @@ class Waiting:
 
 
 def review(tx: Transaction) -> Iterator[Waiting]:
-    """Yield payments nobody could judge, payments due, orders that stand still, permissions and notices left open."""
+    """Yield payments nobody could judge, payments due, orders that stand still, mandates and notices left open."""
     for operation in tx.every(Operation, None, state=OperationState.MANUAL_REVIEW):
         why = f"{operation.kind} of {Money(operation.amount_minor, operation.currency)}: {operation.note}"
         attempt = tx.get(Attempt, operation.household_id, operation.attempt_id)
@@ -67,7 +67,7 @@ def review(tx: Transaction) -> Iterator[Waiting]:
             facts = (
                 Fact(f"account {method.label} by {method.adapter}, reference {mandate.id}", mandate.valid_from_us),
             )
-            yield Waiting("permission", mandate.id, _household(tx, mandate.household_id), why, facts)
+            yield Waiting("mandate", mandate.id, _household(tx, mandate.household_id), why, facts)
     for credit in tx.every(Credit, None, state=CreditState.MANUAL_REVIEW):
         method = tx.get(PaymentMethod, credit.household_id, credit.payment_method_id)
         facts = (Fact(f"{credit.origin} of {credit.source_id}, account {method.label}", credit.created_us),)

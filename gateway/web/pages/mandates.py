@@ -9,7 +9,7 @@ from gateway.domain.payment import Mandate, MandateState
 from gateway.domain.preference import ChoiceKind
 from gateway.steps.acts import accounts, wallet
 from gateway.steps.acts.limits import MOST_IN_SCOPE, Limits
-from gateway.steps.money.permissions import WAITING
+from gateway.steps.money.setting_up import WAITING
 from gateway.web.pages.forms import amount_of, shown_on
 from gateway.web.pages.money import money_page
 from gateway.web.pages.visit import Visiting, back

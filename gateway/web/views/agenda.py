@@ -82,7 +82,7 @@ def planned_orders(tx: Transaction, household_id: str, *, now_us: int) -> tuple[
     kept = {policy.supply_id for policy in tx.find(Policy, household_id) if policy.enabled}
     forecasts = {forecast.supply_id: forecast for forecast in tx.find(Forecast, household_id, current=True)}
     coming = {line.supply_id for line in tx.find(OrderLine, household_id, state=COMING_LINE_STATES)}
-    rule = "Covered by your standing mandate, else we ask" if standing else "Will ask you first"
+    rule = "Covered by your standing permission, else we ask" if standing else "Will ask you first"
     items = []
     for supply in tx.find(Supply, household_id):
         plan, forecast = plans.get(supply.id), forecasts.get(supply.id)

@@ -152,7 +152,7 @@ def _approval(tx: Transaction, approval: Approval, wording: Wording) -> Approval
     return ApprovalLink(
         id=approval.id,
         by_mandate=approval.by_mandate,
-        who="Your standing mandate" if approval.by_mandate else member.name if member else "A former member",
+        who="Your standing permission" if approval.by_mandate else member.name if member else "A former member",
         mandate_id=approval.mandate_id,
         amount_minor=approval.amount_minor,
         amount=money(approval.amount_minor, approval.currency),

@@ -214,7 +214,7 @@ def _approved_by(tx: Transaction, approval: Approval | None) -> str:
     if approval is None:
         return ""
     if approval.by_mandate or approval.member_id is None:
-        return "Approved by your standing mandate"
+        return "Approved by your standing permission"
     member = tx.seek(Member, approval.household_id, approval.member_id)
     return f"Approved by {member.name}" if member else "Approved by a former member"
 

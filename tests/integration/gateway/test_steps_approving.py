@@ -145,8 +145,8 @@ def test_a_cart_that_costs_nothing_cannot_be_paid_for(open_rig: OpenRig) -> None
     [
         ("the account is frozen", lambda rig: replace(rig.the(PaymentMethod), state=MethodState.FROZEN)),
         ("it is in another currency", lambda rig: replace(rig.the(PaymentMethod), currency="CHF")),
-        ("the mandate is revoked", lambda rig: replace(rig.the(Mandate), state=MandateState.REVOKED)),
-        ("the mandate has ended", lambda rig: replace(rig.the(Mandate), valid_until_us=rig.clock.now)),
+        ("the permission to debit is revoked", lambda rig: replace(rig.the(Mandate), state=MandateState.REVOKED)),
+        ("the permission to debit has ended", lambda rig: replace(rig.the(Mandate), valid_until_us=rig.clock.now)),
         ("it is not valid yet", lambda rig: replace(rig.the(Mandate), valid_from_us=rig.clock.now + 1)),
         ("it is for another shop", lambda rig: replace(rig.the(Mandate), merchant_ids=("elsewhere",))),
         ("it is for another supply", lambda rig: replace(rig.the(Mandate), supply_ids=("coffee",))),
@@ -409,7 +409,7 @@ def test_a_standing_mandate_approves_by_itself_what_it_covers(open_rig: OpenRig)
         ({"merchant_ids": ("elsewhere",)}, "merchant"),
         ({"supply_ids": ("coffee",)}, "supply"),
         ({"valid_until_us": 1}, "expired"),
-        ({"state": MandateState.SUSPENDED}, "no standing mandate"),
+        ({"state": MandateState.SUSPENDED}, "no standing permission to debit"),
     ],
 )
 def test_a_mandate_approves_nothing_beyond_its_limits(open_rig: OpenRig, limits: dict[str, object], words: str) -> None:
@@ -444,7 +444,7 @@ def test_a_mandate_that_was_revoked_meanwhile_gives_the_cart_back_to_a_person(op
     rig.work_off()
     cart = rig.the(Cart)
     assert cart.state is CartState.AWAITING_APPROVAL
-    assert cart.needs_person == ("the mandate is revoked",)
+    assert cart.needs_person == ("the permission to debit is revoked",)
     assert rig.the(Approval).state is ApprovalState.UNDONE
     assert "cart_waiting" in [one.kind for one in rig.rows(Message)]
     assert rig.bank.sent == []

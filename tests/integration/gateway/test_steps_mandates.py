@@ -14,8 +14,8 @@ from gateway.domain.records import Message, Notice, NoticeState
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.acts.limits import Limits
 from gateway.steps.acts.wallet import came_back, confirmed, link_account, set_limits, unlink_account
-from gateway.steps.money.permissions import MOST_LOOKS
 from gateway.steps.money.review import review
+from gateway.steps.money.setting_up import MOST_LOOKS
 from payments.adapter import OperationKind as Kind
 from payments.adapter import SetupMandate
 from tests.builders import build
@@ -471,5 +471,5 @@ def test_a_provider_that_refuses_to_end_a_permission_is_not_taken_to_have_ended_
     assert rig.waiting("revoke") == []
     with rig.store.read() as tx:
         (waiting,) = review(tx)
-    assert (waiting.what, waiting.subject_id) == ("permission", mandate.id)
+    assert (waiting.what, waiting.subject_id) == ("mandate", mandate.id)
     assert waiting.why.startswith("its provider never said that it ended: ")

@@ -510,7 +510,7 @@ def test_a_mandate_that_ran_out_after_the_yes_asks_the_person_again(open_rig: Op
     rig.say_yes()
     rig.save(replace(rig.the(Mandate), valid_until_us=rig.clock.now))
     rig.work_off()
-    assert rig.the(Cart).needs_person == ("the mandate has expired",)
+    assert rig.the(Cart).needs_person == ("the permission to debit has expired",)
     assert rig.bank.sent == []
 
 

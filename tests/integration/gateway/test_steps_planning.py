@@ -289,7 +289,7 @@ def test_a_plan_becomes_a_cart_with_prices_and_a_promise(open_rig: OpenRig) -> N
     assert cart.state is CartState.AWAITING_APPROVAL
     assert cart.decide_by_us == cart.created_us + 72 * HOUR_US
     assert cart.promised_us is not None
-    assert cart.needs_person == ("no standing mandate covers it",)
+    assert cart.needs_person == ("no standing permission to debit covers it",)
     assert [one.kind for one in rig.rows(Message)] == ["cart_waiting"]
     assert rig.the(MerchantAccount).lead_time_days == rig.shop.lead_time_days
 

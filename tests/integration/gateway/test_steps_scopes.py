@@ -46,12 +46,12 @@ def at_home(open_rig: OpenRig, *more: object) -> Rig:
 
 SCOPES = [
     ({"device_ids": ("fridge",)}, ()),
-    ({"device_ids": ("car",)}, ("the mandate does not allow the device Kitchen fridge",)),
+    ({"device_ids": ("car",)}, ("the permission to debit does not allow the device Kitchen fridge",)),
     ({"supply_ids": ("milk",)}, ()),
-    ({"supply_ids": ("coffee",)}, ("the mandate does not allow the supply Milk",)),
+    ({"supply_ids": ("coffee",)}, ("the permission to debit does not allow the supply Milk",)),
     ({"merchant_ids": ("shop",)}, ()),
-    ({"merchant_ids": ("elsewhere",)}, ("the mandate does not allow the merchant Corner shop",)),
-    ({"device_ids": ()}, ("the mandate does not allow the device Kitchen fridge",)),
+    ({"merchant_ids": ("elsewhere",)}, ("the permission to debit does not allow the merchant Corner shop",)),
+    ({"device_ids": ()}, ("the permission to debit does not allow the device Kitchen fridge",)),
 ]
 
 

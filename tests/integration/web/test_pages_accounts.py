@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
-from gateway.steps.money.permissions import settle_set_up
+from gateway.steps.money.setting_up import settle_set_up
 from tests.fake_bank import FakeBank, FakeProviders
 from tests.fakes import FakeClock
 from tests.integration.web.sample_household import HOUSE, world

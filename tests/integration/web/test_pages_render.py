@@ -209,7 +209,7 @@ def test_the_chain_of_a_payment_leads_to_the_signed_readings(full: WebClient) ->
     order = ["Debit", "Operations", "Approval", "Cart line 1 of 1", "Plan", "Forecast", "Readings"]
     places = [html.index(f'<p class="kind">{word}</p>') for word in order]
     assert places == sorted(places)
-    assert "Your standing mandate said yes" in html
+    assert "Your standing permission said yes" in html
     assert "Every reading signed by its device" in html
     assert "Signature verified" in html
 

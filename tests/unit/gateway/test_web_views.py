@@ -444,7 +444,7 @@ def test_a_payment_leads_from_the_debit_to_the_signatures() -> None:
     with world().read() as tx:
         chain = payment_chain(tx, HOUSE, "attempt-cart-0-coffee")
     assert chain.payment.captured == chain.payment.amount
-    assert chain.approval.who == "Your standing mandate"
+    assert chain.approval.who == "Your standing permission"
     (line,) = chain.lines
     assert line.signature_words == "Every reading signed by its device"
     assert line.readings[0].signature == "Signature verified, key abababab…"

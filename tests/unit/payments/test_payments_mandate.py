@@ -50,13 +50,13 @@ def test_a_debit_at_the_limit_is_covered_and_one_cent_more_is_not() -> None:
 
 @pytest.mark.parametrize("state", [state for state in MandateState if state is not MandateState.ACTIVE])
 def test_only_an_active_mandate_covers_anything(state: MandateState) -> None:
-    assert reasons(replace(MANDATE, state=state)) == [f"the mandate is {state.value.replace('_', ' ')}"]
+    assert reasons(replace(MANDATE, state=state)) == [f"the permission to debit is {state.value.replace('_', ' ')}"]
 
 
 def test_a_mandate_covers_from_its_first_instant_until_before_its_last() -> None:
     assert reasons(replace(MANDATE, valid_from_us=NOW_US, expires_at_us=NOW_US + 1)) == []
-    assert reasons(replace(MANDATE, valid_from_us=NOW_US + 1)) == ["the mandate is not valid yet"]
-    assert reasons(replace(MANDATE, expires_at_us=NOW_US)) == ["the mandate has expired"]
+    assert reasons(replace(MANDATE, valid_from_us=NOW_US + 1)) == ["the permission to debit is not valid yet"]
+    assert reasons(replace(MANDATE, expires_at_us=NOW_US)) == ["the permission to debit has expired"]
 
 
 def test_the_days_of_a_period_roll() -> None:
@@ -94,12 +94,14 @@ def test_a_mandate_can_be_bound_to_merchants_devices_and_supplies() -> None:
         MANDATE, merchants=frozenset({"shop"}), devices=frozenset({"fridge"}), supplies=frozenset({"milk", "eggs"})
     )
     assert reasons(bound) == []
-    assert reasons(bound, replace(REQUEST, merchant="other")) == ["the mandate does not allow the merchant other"]
+    assert reasons(bound, replace(REQUEST, merchant="other")) == [
+        "the permission to debit does not allow the merchant other"
+    ]
     assert reasons(bound, replace(REQUEST, devices=frozenset({"fridge", "car"}))) == [
-        "the mandate does not allow the device car"
+        "the permission to debit does not allow the device car"
     ]
     assert reasons(bound, replace(REQUEST, supplies=frozenset())) == [
-        "the mandate is bound to a supply, and the debit names none"
+        "the permission to debit is bound to a supply, and the debit names none"
     ]
 
 
@@ -125,7 +127,9 @@ def test_a_price_never_seen_before_is_for_a_person_where_prices_are_watched() ->
 
 
 def test_another_currency_is_never_covered() -> None:
-    assert reasons(MANDATE, replace(REQUEST, amount=Money(1, "USD"))) == ["the mandate is in EUR, the cart in USD"]
+    assert reasons(MANDATE, replace(REQUEST, amount=Money(1, "USD"))) == [
+        "the permission to debit is in EUR, the cart in USD"
+    ]
 
 
 def test_every_reason_is_named() -> None:

@@ -1,4 +1,4 @@
-"""A permission to debit on its way: asked for, confirmed by the customer, in force, refused, or replaced by another.
+"""Setting up a mandate: asked for, confirmed by the customer, in force, refused, or replaced by another.
 
 A mandate row is written before its provider is asked, and its id is the key and reference of the request: whatever
 crashes or is lost, it is looked up by that, or sent again under it. A change that the provider must hear of is asked
