@@ -14,7 +14,7 @@ from fastapi import Request, Response
 from gateway.domain.errors import Invalid
 from gateway.web.problems import Problem
 from payments.errors import MoneyError
-from payments.money import Money
+from payments.money import Money, exponent
 
 Page = Callable[..., Response]
 Entries: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -23,6 +23,9 @@ Handler = TypeVar("Handler", bound=Callable[..., Response])
 
 SECRETS = frozenset({"password", "present"})
 """Entries that are never written into a page again."""
+
+EXAMPLE_MINOR = 1_890
+"""Shown to whoever wrote an amount that cannot be read."""
 
 _PAGES: dict[Callable[..., Any], Page] = {}
 
@@ -120,7 +123,17 @@ def amount_of(text: str, currency: str, *, named: str = "amount") -> int:
     try:
         return Money.parse(text.strip().replace(",", "."), currency).amount_minor
     except MoneyError:
-        raise Invalid(named, "write it as 18.90") from None
+        raise Invalid(named, f"write it as {written(EXAMPLE_MINOR, currency)}") from None
+
+
+def amount_pattern(currency: str) -> str:
+    """Return what `amount_of` reads, as the pattern of a field: as many decimals as the currency has.
+
+    >>> amount_pattern("EUR"), amount_pattern("JPY")
+    ('[0-9]+([.,][0-9]{1,2})?', '[0-9]+')
+    """
+    digits = exponent(currency)
+    return f"[0-9]+([.,][0-9]{{1,{digits}}})?" if digits else "[0-9]+"
 
 
 def written(amount_minor: int, currency: str) -> str:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gateway.web.pages.charts import chart_json, sketch
+from gateway.web.pages.forms import amount_pattern
 from gateway.web.theme import theme_of
 from gateway.web.wording import exactly, money, unit_name
 
@@ -54,7 +55,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     env.globals.update(icon=icon, asset=asset, sketch=sketch, chart_json=chart_json)
-    env.globals.update(exactly=exactly, money=money, unit_name=unit_name)
+    env.globals.update(amount_pattern=amount_pattern, exactly=exactly, money=money, unit_name=unit_name)
     return env
 
 

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain.errors import Invalid
+from gateway.domain.household import Household
 from gateway.domain.payment import Mandate, MandateState, MethodState, PaymentMethod
+from gateway.web.pages.forms import amount_of
 from tests.fakes import FakeClock
 from tests.integration.web.sample_household import HOUSE, SHOP, world
 from tests.web_client import TwoProviders, WebClient
@@ -263,3 +266,31 @@ def test_a_permission_that_does_not_stand_says_what_to_do_next(web: WebClient, s
         if state is not MandateState.SUSPENDED:
             tx.save(replace(tx.get(PaymentMethod, HOUSE, "method-balance"), state=MethodState.PENDING))
     assert said in web.get("/money").text
+
+
+@pytest.mark.parametrize(
+    ("currency", "taken", "refused"),
+    [
+        ("EUR", ("18", "18.9", "18,90"), ("18.900", "18.")),
+        ("JPY", ("1890",), ("1890.0", "18,90")),
+        ("BHD", ("1.8", "1.890"), ("1.8900",)),
+        ("UYW", ("1.8", "0,1890"), ("0.18900",)),
+    ],
+)
+def test_a_field_for_an_amount_takes_as_many_decimals_as_the_currency_has(
+    web: WebClient, currency: str, taken: tuple[str, ...], refused: tuple[str, ...]
+) -> None:
+    with web.unit_of_work.begin() as tx:
+        tx.save(replace(tx.get(Household, HOUSE, HOUSE), currency=currency))
+        for mandate in tx.find(Mandate, HOUSE):
+            tx.save(replace(mandate, currency=currency))
+    piece = field(web.get("/money").text, "per_order", action="/money/methods")
+    found = re.search(r'pattern="([^"]+)"', piece)
+    assert found is not None, piece
+    for text in taken:
+        assert re.fullmatch(found[1], text), text
+        assert amount_of(text, currency)
+    for text in refused:
+        assert not re.fullmatch(found[1], text), text
+        with pytest.raises(Invalid, match="write it as"):
+            amount_of(text, currency)
