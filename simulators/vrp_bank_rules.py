@@ -28,7 +28,6 @@ REASONS = {
     "reject_mandate": ("MD01", "The customer took the permission back."),
 }
 NOT_DECIDED = frozenset({"PDNG", "ACSP"})
-SPENT = frozenset({"PDNG", "ACSP", "ACSC"})
 
 
 def make_id(kind: str, client: str, key: str) -> str:

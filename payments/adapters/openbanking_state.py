@@ -16,7 +16,6 @@ from payments.context import KeyValueState
 from payments.errors import OutcomeUnknown
 
 MOST_TRIES = 50
-MOST_CAPTURES = 200
 
 
 class Consent(msgspec.Struct, frozen=True):

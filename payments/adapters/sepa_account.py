@@ -10,8 +10,6 @@ from payments.errors import InvalidRequest
 
 SHORTEST, LONGEST = 15, 34
 MAX_NAME = 70
-SEPA_TEXT = re.compile(r"[A-Za-z0-9/\-?:().,'+ ]+")
-"""The characters every SEPA bank takes (EPC217-08)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from gateway.domain.payment import Account, JournalEntry, Posting
+from gateway.domain.payment import JournalEntry, Posting
 from gateway.steps.ports import Transaction
 from payments import ledger
-from payments.money import Money
 
 
 def post(
@@ -56,31 +55,3 @@ def post(
     if entries:
         tx.add(*entries)
         tx.add(*postings)
-
-
-def unbalanced_in(tx: Transaction, household_id: str) -> list[tuple[JournalEntry, dict[str, int]]]:
-    """Return the journals whose rows do not sum to zero, each with what is left over per currency, in minor units."""
-    sums: dict[str, list[ledger.Posting]] = {}
-    nobody = ledger.SUSPENSE  # whose account it is does not matter for a sum
-    for row in tx.every(Posting, household_id):
-        sums.setdefault(row.journal_id, []).append(ledger.Posting(nobody, Money(row.amount_minor, row.currency)))
-    left = {journal_id: ledger.unbalanced(legs) for journal_id, legs in sums.items()}
-    return [(entry, left[entry.id]) for entry in tx.every(JournalEntry, household_id) if left.get(entry.id)]
-
-
-def journals_of(tx: Transaction, household_id: str) -> list[ledger.Journal]:
-    """Return the household's book as journals; raises Unbalanced for rows that do not sum to zero."""
-    accounts = {
-        row.id: ledger.Account(ledger.AccountKind(row.kind), row.owner) for row in tx.find(Account, household_id)
-    }
-    legs: dict[str, list[ledger.Posting]] = {}
-    for row in tx.every(Posting, household_id):
-        legs.setdefault(row.journal_id, []).append(
-            ledger.Posting(accounts[row.account_id], Money(row.amount_minor, row.currency))
-        )
-    return [
-        ledger.Journal(
-            ledger.JournalKind(entry.kind), entry.source_id, tuple(legs.get(entry.id, ())), pending=entry.pending
-        )
-        for entry in tx.every(JournalEntry, household_id)
-    ]

@@ -9,11 +9,11 @@ from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import JournalEntry, Operation, OperationKind, OperationState, Posting
 from gateway.domain.records import Message
 from gateway.steps.acts.give_back import give_back
-from gateway.steps.money.books import journals_of
 from gateway.steps.money.review import Waiting, review
 from payments import ledger
 from payments.adapter import Settlement, SettlementLine
 from payments.money import Money
+from tests.books import journals_of
 from tests.builders import HOME
 from tests.fake_bank import CAPABILITIES
 from tests.rig import Rig

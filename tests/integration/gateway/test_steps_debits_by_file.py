@@ -23,11 +23,11 @@ from gateway.domain.payment import (
 from gateway.domain.records import Message, Notice
 from gateway.domain.replenishment import DAY_US
 from gateway.steps.acts.pay_again import pay_again
-from gateway.steps.money.books import journals_of
 from gateway.steps.money.outcomes import settle_operation
 from payments import ledger
 from payments.adapter import DeclineKind, Settlement, SettlementLine
 from payments.money import Money
+from tests.books import journals_of
 from tests.builders import HOME, build
 from tests.fake_bank import CAPABILITIES
 from tests.rig import Rig

@@ -27,7 +27,6 @@ from gateway.domain.replenishment import Plan, PlanState
 from gateway.steps import CALLS_OUT
 from gateway.steps.acts.wallet import unlink_account
 from gateway.steps.approve import Undo
-from gateway.steps.money.books import journals_of
 from gateway.steps.money.operations import MARGIN_S
 from gateway.steps.money.outcomes import settle_operation
 from gateway.steps.money.undecided import SYNC_AFTER_S
@@ -36,6 +35,7 @@ from payments import ledger
 from payments.adapter import Authorized, Captured
 from payments.adapter import OperationKind as Kind
 from payments.money import Money
+from tests.books import journals_of
 from tests.builders import HOME, build
 from tests.fake_bank import FakeBank, Fault
 from tests.homes import home, known_level

@@ -7,13 +7,13 @@ import pytest
 
 from gateway.domain.household import Household
 from gateway.domain.payment import Funding, JournalEntry, Operation, OperationKind, PaymentMethod, Posting
-from gateway.steps.money.books import journals_of
 from gateway.steps.money.journals import book_capture, book_refund
 from gateway.steps.money.payouts import OPERATOR
 from payments import ledger
 from payments.adapter import Settlement, SettlementLine
 from payments.errors import OutcomeUnknown, SettlementMismatch
 from payments.money import Money
+from tests.books import journals_of
 from tests.builders import build, whole_story
 from tests.rig import Rig
 
