@@ -56,6 +56,7 @@ class FakeShop:
     quoted: list[tuple[WantedLine, ...]] = field(default_factory=list)
     currency: str = "EUR"
     lead_time_days: float = 2.0
+    accepts_for: int | None = None  # the total it accepts an order for, whatever was quoted
 
     def sell(
         self, sku: str, price_minor: int, *, pack_size: float = 1.0, unit: str = "l", in_stock: bool = True
@@ -98,7 +99,8 @@ class FakeShop:
         if reference in self.rejected:
             return Refused("rejected", "We cannot take this order.")
         order = self.orders[reference]
-        return Accepted(f"their-{reference}", order.total_minor, order.promised_us)
+        accepted_minor = order.total_minor if self.accepts_for is None else self.accepts_for
+        return Accepted(f"their-{reference}", accepted_minor, order.promised_us)
 
     def status(self, reference: str) -> OrderStatus | OrderNotFound:
         self.around("status")

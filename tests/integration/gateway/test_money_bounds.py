@@ -25,7 +25,7 @@ from gateway.steps.acts.household import freeze_method
 from gateway.steps.acts.pay_again import pay_order_again
 from gateway.steps.acts.wallet import unlink_account
 from gateway.steps.approve import Undo
-from gateway.steps.ports import Accepted, MerchantNotSent, OrderNotFound, OrderStatus
+from gateway.steps.ports import MerchantNotSent, OrderNotFound, OrderStatus
 from payments.adapter import Authorized, Outcome
 from tests.builders import build
 from tests.integration.gateway.money_machine import two_carts
@@ -87,16 +87,9 @@ def test_a_hold_that_is_renewed_is_never_for_more_than_was_approved(
     assert rig.differences() == []
 
 
-def test_the_total_a_shop_accepted_binds_its_bills(open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_total_a_shop_accepted_binds_its_bills(open_rig: OpenRig) -> None:
     rig = open_with_cart(open_rig)
-    accept = rig.shop.place
-
-    def accept_cheaper(**wanted: object) -> object:
-        accepted = accept(**wanted)  # type: ignore[arg-type]
-        assert isinstance(accepted, Accepted)
-        return replace(accepted, total_minor=100)
-
-    monkeypatch.setattr(rig.shop, "place", accept_cheaper)
+    rig.shop.accepts_for = 100
     order(rig)
     rig.shop.ship()
     rig.pass_days(0.2)

@@ -378,6 +378,7 @@ def test_a_hundred_threads_that_approve_one_cart_make_one_debit(open_rig: OpenRi
     assert len(rig.rows(Attempt)) == 1
     assert len(rig.bank.captures) == 1
     assert rig.bank.debited_minor == cart.total_minor
+    assert rig.bank.held_minor == 0
     assert rig.differences() == []
 
 
