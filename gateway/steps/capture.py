@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateway.domain.approval import Approval
+from gateway.domain.cart import Cart
 from gateway.domain.order import Order, Shipment
 from gateway.domain.payment import (
     UNCLOSED_OPERATION_STATES,
@@ -14,7 +16,7 @@ from gateway.domain.payment import (
     PaymentMethod,
 )
 from gateway.domain.records import HouseholdItem
-from gateway.steps.freeze import WHILE_FROZEN_US, is_frozen
+from gateway.steps.freeze import WHILE_FROZEN_US, distrusted, is_frozen
 from gateway.steps.messages import tell
 from gateway.steps.money.announce import debit_from_us
 from gateway.steps.money.attempts import HOLDING
@@ -73,7 +75,7 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
     attempt = tx.get(Attempt, household_id, order.attempt_id)
     operations = operations_for(tx, attempt)
     method = tx.get(PaymentMethod, household_id, attempt.payment_method_id)
-    if is_frozen(tx, household_id) or method.state is MethodState.FROZEN:
+    if _is_frozen(tx, order, attempt, method):
         # What was shipped is owed: it is billed once the freeze is over. What went out before is only looked up.
         tx.enqueue("capture", household_id, shipment.id, due_us=now_us + WHILE_FROZEN_US)
         return None
@@ -97,6 +99,14 @@ def _prepare(tx: Transaction, item: HouseholdItem, services: Services, now_us: i
         and one.state is OperationState.SUCCEEDED
     )
     return _Prepared(operation, is_repeat, method, authorization_ref)
+
+
+def _is_frozen(tx: Transaction, order: Order, attempt: Attempt, method: PaymentMethod) -> bool:
+    """Say whether a freeze holds this debit up; that of a device only where no person said yes to what it asked for."""
+    if is_frozen(tx, order.household_id) or method.state is MethodState.FROZEN:
+        return True
+    approval = tx.get(Approval, order.household_id, attempt.approval_id)
+    return approval.by_mandate and bool(distrusted(tx, tx.get(Cart, order.household_id, order.cart_id)))
 
 
 def _to_debit_minor(
