@@ -54,4 +54,5 @@ def post(
             )
     if entries:
         tx.add(*entries)
+    if postings:  # what comes to nothing, a debit and its return in one pay-out, moves nothing
         tx.add(*postings)
