@@ -84,6 +84,10 @@ class PretendStripe:
         self.faults: deque[Fault] = deque()
         self.requests: list[tuple[str, str, str]] = []
         """(method, path, body) of all that came."""
+        self.versions: list[str] = []
+        """The version of its interface that each asked for."""
+        self.wallet: str | None = None
+        """The kind of wallet that the customers' cards are in."""
         self.funds: dict[str, int] = {}
         """What each customer has; who is not named has no end of it."""
         self.answers: dict[str, tuple[str, int, Json]] = {}
@@ -205,6 +209,7 @@ class PretendStripe:
         url = urlsplit(target)
         query = dict(parse_qsl(url.query))
         self.requests.append((method, url.path, body))
+        self.versions.append(headers.get("Stripe-Version", ""))
         if method == "GET":
             with self._lock:
                 return self._look(url.path, query)
@@ -313,7 +318,10 @@ class PretendStripe:
         session = dict(self.sessions[session_id])
         intent = self._behind("GET", f"/v1/setup_intents/{session['setup_intent']}")
         if intent["payment_method"] is not None:
-            intent["payment_method"] = self._behind("GET", f"/v1/payment_methods/{intent['payment_method']}")
+            method = self._behind("GET", f"/v1/payment_methods/{intent['payment_method']}")
+            if self.wallet is not None:
+                method["card"]["wallet"] = {"type": self.wallet, "dynamic_last4": "9999"}
+            intent["payment_method"] = method
         return session | {"setup_intent": intent}
 
     def _pay(self, form: dict[str, str]) -> tuple[int, Json]:

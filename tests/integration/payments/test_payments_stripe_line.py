@@ -25,6 +25,7 @@ from payments.adapter import (
     Void,
     Voided,
 )
+from payments.adapters.stripe_connection import API_VERSION
 from payments.errors import NOTHING_HELD, ConfigError, InvalidRequest, NoticeRejected, NotSent, RateLimited
 from payments.transport import HttpxClient
 from tests.integration.payments.pretend_stripe import (
@@ -308,6 +309,33 @@ def test_no_secret_is_logged_however_talkative_the_logs_are(ana: Customer, caplo
     said = caplog.text
     for secret in ("sk_test", "whsec", "_secret_", "Bearer"):
         assert secret not in said
+
+
+@pytest.mark.parametrize(("wallet", "name"), [("apple_pay", "Apple Pay"), ("google_pay", "Google Pay")])
+def test_a_card_in_a_wallet_is_called_so_and_captured_like_any_card(
+    stripe: PretendStripe, line: httpx.Client, wallet: str, name: str
+) -> None:
+    stripe.wallet = wallet
+    ana = Customer(stripe, line).link(funds=10_000)
+    assert ana.mandate.label == f"{name} (Visa •••• 4242)"
+    held = ana.hold()
+    assert ana.capture("capture", held, 2_000) == Captured(held.provider_ref, eur(2_000))
+    assert stripe.debited_minor == 2_000
+
+
+FAULTS: list[Fault] = ["drop_before", "drop_after", "hang", "500_after"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_leads_to_one_request_in_the_pinned_version_and_to_no_retry_of_the_sdk(
+    ana: Customer, fault: Fault
+) -> None:
+    before = len(ana.stripe.requests)
+    ana.stripe.faults.append(fault)
+    assert isinstance(ana.authorize("hold"), Unknown)
+    posted = [path for method, path, _ in ana.stripe.requests[before:] if method == "POST"]
+    assert posted == ["/v1/payment_intents"]
+    assert set(ana.stripe.versions) == {API_VERSION}
 
 
 def test_no_number_of_a_card_or_account_ever_passes_the_gateway(ana: Customer, line: httpx.Client) -> None:
