@@ -251,6 +251,45 @@ FAULTS = (
         (MONEY,),
         "undo_while",
     ),
+    Fault(
+        "withdrawal-settled-twice",
+        "gateway/steps/acts/withdraw.py",
+        "    if withdrawal.state is WithdrawalState.SETTLED:\n",
+        "    if withdrawal.state not in WithdrawalState:\n",
+        (f"{GATEWAY}/test_steps_withdrawing.py",),
+    ),
+    Fault(
+        "given-back-beside-a-reversal",
+        "gateway/steps/money/reversals.py",
+        "            call_off(tx, one, now_us)\n",
+        "            pass\n",
+        (f"{GATEWAY}/test_steps_debits_by_file.py", f"{GATEWAY}/test_steps_taken_back.py"),
+    ),
+    Fault(
+        "next-account-without-consent",
+        "gateway/steps/money/next_account.py",
+        "    if not tx.find(Consent, cart.household_id, kind=ConsentKind.NEXT_ACCOUNT, ended_us=None):\n"
+        "        return None\n",
+        "",
+        (f"{GATEWAY}/test_steps_next_account.py",),
+        "without_consent",
+    ),
+    Fault(
+        "announcement-not-awaited",
+        "gateway/steps/money/announce.py",
+        "    if capabilities.prenotify_days == 0:\n",
+        "    if capabilities.prenotify_days >= 0:\n",
+        (f"{GATEWAY}/test_steps_debits_by_file.py",),
+        "announced_once",
+    ),
+    Fault(
+        "merchants-debit-in-our-books",
+        "gateway/steps/money/accounts.py",
+        "    if method.funding is Funding.MERCHANT:\n        return None\n",
+        "    if method.funding is Funding.MERCHANT:\n        return Route(ledger.SUSPENSE, ledger.SUSPENSE)\n",
+        (f"{GATEWAY}/test_steps_merchant_debits.py",),
+        "no_journal",
+    ),
 )
 
 
