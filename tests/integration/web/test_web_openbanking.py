@@ -16,6 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from gateway.cli.ledger_export import as_beancount, as_csv, as_ledger, entries
 from gateway.domain.household import Household, Member, Role
 from gateway.domain.order import Order, OrderState
 from gateway.domain.payment import (
@@ -29,6 +30,7 @@ from gateway.domain.payment import (
 )
 from gateway.domain.records import Message, NoticeState
 from gateway.domain.records import Notice as Told
+from gateway.steps.money.review import review
 from gateway.store.adapter_context import InstalledProviders
 from gateway.store.vault import Vault
 from gateway.web.notices import keep
@@ -179,6 +181,31 @@ def test_what_opens_the_account_is_nowhere_readable_in_the_database(house: House
         rows = repr(connection.execute(text("SELECT * FROM adapter_state")).all())
     assert consent.access not in rows
     assert consent.refresh not in rows
+
+
+def test_what_opens_the_account_is_in_no_export_review_or_difference(house: House) -> None:
+    house.come_back(house.vrp.walk(house.link(), ACCOUNT))
+    order = house.order()
+    house.rig.shop.ship()
+    house.rig.pass_days(0.1)
+    assert house.vrp.book()["payments"]
+    adapter: Any = house.providers.open("openbanking")
+    consent = adapter._memory.find(Consent, house.rig.the(Mandate).provider_ref)
+    (number,) = [one["number"] for one in house.vrp.book()["accounts"] if one["token"] == ACCOUNT]
+    # A debit that the ledger knows nothing of: a difference is said, and a person is shown what is known.
+    capture = house.rig.the(Operation, kind=OperationKind.CAPTURE)
+    house.rig.save(replace(capture, state=OperationState.MANUAL_REVIEW, note="its outcome is not known"))
+    with house.rig.store.read() as tx:
+        said = [
+            *(line for form in (as_csv, as_beancount, as_ledger) for line in form(entries(tx, None, 0, None))),
+            *(repr(one) for one in review(tx)),
+            *(repr(one) for one in house.rig.reconcile(None)),
+        ]
+    assert any(capture.id in line for line in said)
+    assert order.currency in "".join(said)
+    for secret in (consent.access, consent.refresh, number, ACCOUNT, PEM.splitlines()[1]):
+        assert secret
+        assert secret not in "".join(said)
 
 
 def test_a_customer_who_says_no_at_the_bank_links_nothing(house: House) -> None:
