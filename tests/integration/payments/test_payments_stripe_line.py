@@ -66,6 +66,7 @@ def ana(stripe: PretendStripe, line: httpx.Client) -> Customer:
 
 
 TOOK_EFFECT: list[Fault] = ["drop_after", "hang", "500_after"]
+FAULTS: list[Fault] = ["drop_before", *TOOK_EFFECT]
 
 
 @pytest.mark.parametrize("fault", TOOK_EFFECT)
@@ -302,11 +303,16 @@ def test_a_notice_that_is_forged_old_cut_or_too_large_is_refused(ana: Customer) 
         ana.adapter.parse_notice(headers, body * 10_000)
 
 
-def test_no_secret_is_logged_however_talkative_the_logs_are(ana: Customer, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_logged_or_in_an_answer_however_talkative_the_logs_are(
+    ana: Customer, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     ana.capture("capture", ana.hold())
-    ana.authorize("declined", 10_001)
-    said = caplog.text
+    answers: list[object] = [ana.authorize("declined", 10_001)]
+    for fault in FAULTS:
+        ana.stripe.faults.append(fault)
+        answers.append(ana.authorize(fault))
+    said = caplog.text + repr(answers)
     for secret in ("sk_test", "whsec", "_secret_", "Bearer"):
         assert secret not in said
 
@@ -321,9 +327,6 @@ def test_a_card_in_a_wallet_is_called_so_and_captured_like_any_card(
     held = ana.hold()
     assert ana.capture("capture", held, 2_000) == Captured(held.provider_ref, eur(2_000))
     assert stripe.debited_minor == 2_000
-
-
-FAULTS: list[Fault] = ["drop_before", "drop_after", "hang", "500_after"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
