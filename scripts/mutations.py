@@ -196,7 +196,7 @@ FAULTS = (
     Fault(
         "freeze-ignored-before-capture",
         "gateway/steps/capture.py",
-        "    if is_frozen(tx, household_id) or method.state is MethodState.FROZEN:\n",
+        "    if _is_frozen(tx, order, attempt, method):\n",
         "    if not household_id:\n",
         (f"{GATEWAY}/test_steps_freezing.py",),
     ),
