@@ -220,7 +220,7 @@ def test_an_order_edited_elsewhere_is_not_approved_unseen(open_page: Open, house
     page = open_page("/carts/cart-waiting")
     page.route("**/events*", lambda route: route.abort())
     with house.unit_of_work.begin() as tx:
-        tx.save(replace(house.cart(), version=7))
+        tx.save(replace(tx.get(Cart, HOUSE, "cart-waiting"), version=7))
     page.locator("input[name=version]").first.evaluate("input => { input.value = '1'; }")
     page.get_by_role("button", name="Approve 32.39").click()
     expect(page.get_by_role("alert")).to_contain_text("edited since")
@@ -236,7 +236,7 @@ def test_levels_and_orders_come_to_life_by_themselves(open_page: Open, house: Ho
         tx.save(replace(old, current=False))
         tx.add(replace(old, id="forecast-zzz", p10_us=house.clock.now + DAY_US))
         tx.save(replace(tx.get(Level, HOUSE, "slot-milk"), quantity=0.4))
-        tx.save(replace(house.cart(), state=CartState.EXPIRED))
+        tx.save(replace(tx.get(Cart, HOUSE, "cart-waiting"), state=CartState.EXPIRED))
     expect(row).to_contain_text("10\u202f%")
     expect(page.get_by_role("heading", level=1)).to_have_text("Four supplies are running low")
     expect(page.get_by_role("heading", name="Order for your OK")).to_have_count(0)
@@ -290,10 +290,10 @@ def test_on_a_phone_the_decision_stays_within_reach(open_page: Open) -> None:
 
 def test_the_theme_follows_the_device_until_one_is_chosen(open_page: Open) -> None:
     page = open_page(color_scheme="dark")
-    background = "getComputedStyle(document.body).backgroundColor"
-    assert page.evaluate(background) == "rgb(12, 23, 21)"
+    body = page.locator("body")
+    expect(body).to_have_css("background-color", "rgb(12, 23, 21)")
     page.get_by_role("button", name="Light").click()
-    assert page.evaluate(background) == "rgb(241, 246, 244)"
+    expect(body).to_have_css("background-color", "rgb(241, 246, 244)")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
