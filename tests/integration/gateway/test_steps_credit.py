@@ -124,7 +124,7 @@ def test_a_credit_nobody_ever_answers_is_left_to_the_operator_and_neither_booked
 
 def test_what_waited_as_a_top_up_becomes_a_gift_under_its_key_and_what_stands_is_watched(bare: Engine) -> None:
     engine = bare
-    migrate.upgrade(engine, "0021")
+    migrate.upgrade(engine, "0018")
     with engine.begin() as connection:
         before = MetaData()
         before.reflect(connection)

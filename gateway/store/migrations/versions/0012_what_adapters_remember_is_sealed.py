@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context, op
 
-revision = "0022"
+revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None

@@ -7,8 +7,8 @@ nothing ends before the household was told.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

@@ -7,8 +7,8 @@ of two providers that use the same one, the second would not have been booked.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0014"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

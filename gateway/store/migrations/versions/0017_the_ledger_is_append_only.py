@@ -7,8 +7,8 @@ triggers anew. The index is made wide enough that sums over journals need not lo
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0020"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
