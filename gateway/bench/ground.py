@@ -69,6 +69,12 @@ class Ground:
         """Let it be this simulated instant."""
         write_clock(self._clock, ClockSetting(RealClock().wall_us(), to_us, 0))
 
+    def require_server(self) -> None:
+        """Raise CannotMeasure at once, and not after minutes of measuring, where the named server is none."""
+        if self.server_url:
+            with _new_database(self.server_url):
+                pass
+
     @contextmanager
     def on_each_database(self) -> Iterator[Mapping[str, "Ground"]]:
         """Give a place on SQLite and, where there is a server, one on PostgreSQL, by the database's name."""

@@ -44,7 +44,9 @@ def bench(
     err.print(f"Measuring {name} …")
     with tempfile.TemporaryDirectory(prefix="replenish-bench-", dir=directory) as folder:
         try:
-            figures = BENCHMARKS[name].run(Ground(Path(folder), _bank, database_url))
+            ground = Ground(Path(folder), _bank, database_url)
+            ground.require_server()
+            figures = BENCHMARKS[name].run(ground)
         except CannotMeasure as error:
             raise CommandFailed(str(error)) from error
     found: Figures = {"title": BENCHMARKS[name].title, **figures}

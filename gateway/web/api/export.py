@@ -14,6 +14,7 @@ from gateway.domain.access import ApiToken, Session, SignInLink
 from gateway.domain.approval import Approval
 from gateway.domain.cart import Cart, Line
 from gateway.domain.command import Command
+from gateway.domain.credit import Credit
 from gateway.domain.household import Household, Member
 from gateway.domain.order import Order, OrderLine, Shipment
 from gateway.domain.payment import (
@@ -92,6 +93,7 @@ ENTITIES: dict[str, type[Any]] = {
     "notices": Notice,
     "messages": Message,
     "acts": Act,
+    "credits": Credit,
 }
 """Every kind of row a household owns, by its name in the document."""
 

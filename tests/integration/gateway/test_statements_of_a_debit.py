@@ -16,7 +16,8 @@ from tests.rig import Rig
 OpenRig = Callable[..., Rig]
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 # The first debit also looks for its two accounts in the ledger, and makes them.
-OF_AUTHORIZE, OF_ITS_ACCOUNTS, OF_CAPTURE = 25, 4, 27
+# A capture also looks whether a person said yes: what a mandate approved waits while a device behind it is frozen.
+OF_AUTHORIZE, OF_ITS_ACCOUNTS, OF_CAPTURE = 25, 4, 28
 
 
 @contextmanager

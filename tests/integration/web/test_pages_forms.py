@@ -103,7 +103,6 @@ REFUSED = [
         "per_order",
         "Give an amount above zero",
     ),
-    ("/money/methods/method-balance/top-up", {"amount": "much"}, "amount", "Write it as 18.90"),
     ("/settings/household", {"name": "   "}, "name", "Give a name of 1 to 80 characters"),
     (
         "/settings/members",

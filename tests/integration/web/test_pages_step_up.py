@@ -15,8 +15,9 @@ URL = "https://bank.example/confirm"
 
 def waiting(web: WebClient) -> Attempt:
     """Let one of the sample household's payments wait for the customer."""
-    attempt = web.unit_of_work.rows(Attempt)[0]
+    first = web.unit_of_work.rows(Attempt)[0]
     with web.unit_of_work.begin() as tx:
+        attempt = tx.get(Attempt, first.household_id, first.id)
         tx.save(replace(attempt, state=AttemptState.REQUIRES_ACTION, note=URL))
         for one in tx.find(Operation, attempt.household_id, attempt_id=attempt.id, kind=OperationKind.AUTHORIZE):
             tx.save(replace(one, state=OperationState.PENDING))
