@@ -53,9 +53,13 @@ def place(item: HouseholdItem, services: Services) -> None:
         order = prepared.order
         cart = tx.get(Cart, order.household_id, order.cart_id)
         account = tx.get(MerchantAccount, order.household_id, order.merchant_id)
+        # In an order of their own: that of the rows tells only which supply was worked on first, and a shop that
+        # sends in parts would send others after a crash.
         lines = tuple(
             PlaceLine(line.id, line.sku, line.packs, line.unit_price_minor)
-            for line in tx.find(OrderLine, order.household_id, order_id=order.id)
+            for line in sorted(
+                tx.find(OrderLine, order.household_id, order_id=order.id), key=lambda one: (one.sku, one.id)
+            )
         )
     try:
         answer: Accepted | Refused | None = services.merchants.open(account).place(

@@ -548,3 +548,18 @@ def test_a_refill_seen_closes_a_line_only_when_all_of_it_is_there() -> None:
     line = build(OrderLine, refill_seen=True, state=LineState.SHIPPED)
     assert line.counted(Tally(shipped=4, delivered=2), nothing_follows=False).state is LineState.SHIPPED
     assert line.counted(Tally(shipped=4, delivered=4), nothing_follows=False).state is LineState.CLOSED
+
+
+@pytest.mark.parametrize("worked_on", [("milk", "juice"), ("juice", "milk")])
+def test_a_shop_is_told_the_lines_in_one_order_whichever_supply_was_worked_on_first(
+    open_rig: OpenRig, worked_on: tuple[str, str]
+) -> None:
+    rig = open_rig(*home(), *supply("juice"), known_level("milk", 0.1), known_level("juice", 0.1))
+    for name in worked_on:
+        rig.shop.sell(f"{name}-usual", 120)
+        rig.enqueue("forecast", name)
+        rig.work_off()
+    rig.pass_days(0.1)
+    rig.say_yes()
+    rig.work_off()
+    assert [line.sku for line in rig.shop.orders[rig.shop.only].lines] == ["juice-usual", "milk-usual"]
